@@ -87,6 +87,40 @@ def draw(seed: int, count: int, shop: str = "s") -> list[Line]:
     return lines
 
 
+def odd(seed: int, count: int, shop: str = "s") -> list[Line]:
+    """Draw SKUs of one to three lines, most with a discount of their own.
+
+    Their sums are 0, 1, or below 0 in any combination, and all times of a day are the same.
+    """
+    rng = random.Random(seed)
+    lines: list[Line] = []
+    for number in range(count):
+        has_discount = rng.random() < 0.75
+        customer = rng.choice((None, f"x{number % 7}", f"c{number % 3}"))
+        given = ("0", "0", "0.5", "1", "1") if has_discount else ("0",)
+        for place in range(rng.randrange(1, 4)):
+            sign, day = rng.choice((1, 1, -1)), UNTIL - timedelta(days=rng.choice((0, 1, 6, 29)))
+            lines.append(
+                Line(
+                    shop=shop,
+                    event_id=f"x{number:02}{rng.randrange(900)}-{place}",
+                    type="refund" if sign < 0 else "order",
+                    order_id=f"x{number}-{rng.randrange(2)}",
+                    customer_id=customer,
+                    sku=f"odd{number:02}",
+                    product_title=rng.choice((None, "Odd", "Rest")),
+                    discount_id=f"x{number:02}" if has_discount else None,
+                    discount_code=rng.choice((None, f"X{number}")) if has_discount else None,
+                    units=sign * rng.choice((1, 1, 2)),
+                    revenue=sign * Decimal(rng.choice(("-1", "0", "0", "0.5", "1", "1", "2"))),
+                    discount_amount=sign * Decimal(rng.choice(given)),
+                    day=day,
+                    occurred_at=datetime.combine(day, datetime.min.time()),
+                )
+            )
+    return lines
+
+
 COSTS = tuple(
     Cost("s", f"sku{sku}", Decimal(4 + sku + step), UNTIL - timedelta(days=ago))
     for sku in range(7)  # two SKUs have no cost

@@ -89,7 +89,7 @@ def position(own: float, prices: Sequence[float]) -> Position:
         return Position(0, None, None, None, None, None)
     cheapest, middle = min(prices), median(prices)
     rank = 1 + sum(price < own for price in prices)
-    gap = round(1 - cheapest / own, 12)  # so that 1 - 8 / 10 equals 0.2
+    gap = (own - cheapest) / own
     return Position(len(prices), cheapest, middle, own / middle, rank, gap)
 
 

@@ -92,7 +92,7 @@ def _on_offer(units: Floats, price: Floats, groups: Ints) -> Floats:
     whole, offered = (np.zeros((int(groups.max()) + 1, units.shape[1])) for _ in range(2))
     np.add.at(whole, groups, sold)
     np.add.at(offered, groups, np.where(price < 0, sold, 0.0))
-    return np.divide(offered, whole, out=np.zeros_like(whole), where=whole > 0)[groups]
+    return np.nan_to_num(offered / np.where(whole > 0, whole, np.nan))[groups]
 
 
 def _compared(units: Floats, share: Floats, price: Floats) -> Any:

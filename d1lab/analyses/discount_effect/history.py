@@ -131,4 +131,4 @@ def _on_the_shelf(given: Floats, listed: Floats, offer: OfferedWeeks) -> Floats:
 
 
 def _ratio(part: Floats, whole: Floats) -> Floats:
-    return np.divide(part, whole, out=np.zeros(part.shape), where=whole > 0)
+    return np.nan_to_num(part / np.where(whole > 0, whole, np.nan))

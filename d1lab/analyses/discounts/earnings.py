@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from d1lab.analyses.discount_effect.effect import REASONS, DiscountEffect
 from d1lab.analyses.discounts.lifts import joined, pays
@@ -25,11 +24,13 @@ BROUGHT_LAST = "break_even_margin shop_lift lift_skus lift_weeks why"
 
 
 class BaselineShare(NamedTuple):
-    """Share of discounted units that would also have sold at full price."""
+    """Share of discounted units that would also have sold at full price.
+
+    Its upper end is 1: the discount possibly had no effect.
+    """
 
     low: float | None  # from the upper end of the lift
     likely: float | None  # if price alone explains the extra sales
-    high: float  # 1: the discount possibly had no effect
 
 
 def break_even_lift(margin: Any, depth: Any) -> Any:
@@ -47,7 +48,7 @@ def break_even_lift(margin: Any, depth: Any) -> Any:
     """
     margin, depth = np.asarray(margin, dtype=np.float64), np.asarray(depth, dtype=np.float64)
     left = margin - depth
-    return np.divide(depth, left, out=np.full(np.shape(left), np.nan), where=left > 0)
+    return depth / np.where(left > 0, left, np.nan)
 
 
 def break_even_margin(lift: Any, depth: Any) -> Any:
@@ -64,8 +65,7 @@ def break_even_margin(lift: Any, depth: Any) -> Any:
     0.505
     """
     lift, depth = np.asarray(lift, dtype=np.float64), np.asarray(depth, dtype=np.float64)
-    unknown = cast("NDArray[np.float64]", np.full(lift.shape, np.nan))
-    found = np.divide(depth * (1 + lift), lift, out=unknown, where=lift > 0)
+    found = depth * (1 + lift) / np.where(lift > 0, lift, np.nan)
     return np.where(found <= 1, found, np.nan)
 
 
@@ -150,12 +150,12 @@ def baseline_share(skus: Frame) -> BaselineShare:
     """
     units = skus["units"].clip(lower=0).astype(float)
     if not units.sum() or skus["shop_lift"].isna().all():
-        return BaselineShare(None, None, 1.0)
+        return BaselineShare(None, None)
     low, likely = (
         float((units / (1 + skus[name].clip(lower=0))).sum() / units.sum())
         for name in ("shop_lift_high", "shop_lift")
     )
-    return BaselineShare(low, likely, 1.0)
+    return BaselineShare(low, likely)
 
 
 def summary(stacking: Frame, whole: Frame, found: BaselineShare) -> tuple[dict[str, Any], ...]:
@@ -176,7 +176,7 @@ def summary(stacking: Frame, whole: Frame, found: BaselineShare) -> tuple[dict[s
             "metric": "anyway_share",
             "value": found.likely,
             "low": found.low,
-            "high": found.low and found.high,
+            "high": found.low and 1.0,
             "label": "Would have sold at full price",
             "kind": "percent",
             "note": "" if found.low else "Price elasticity not available.",

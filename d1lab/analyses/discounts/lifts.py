@@ -90,8 +90,7 @@ def joined(earned: Frame, lifts: Frame, level: str) -> Frame:
     """
     keys = KEYS[level]
     own = lifts[lifts["level"] == level].reindex(columns=[*keys, *_COLUMNS])
-    as_objects = dict.fromkeys(keys, object)  # an all-NULL column would have another type
-    found = earned.astype(as_objects).merge(own.astype(as_objects), on=keys, how="left")
+    found = earned.merge(own, on=keys, how="left")
     missing = found["observed_lift"].isna() & found["why"].isna()
     found["why"] = found["why"].astype(object).mask(missing, NO_OWN if level == "sku" else UNUSED)
     return found

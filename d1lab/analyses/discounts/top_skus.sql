@@ -15,7 +15,7 @@ totals AS (
         arg_max(product_title, (occurred_at, event_id))
             FILTER (product_title IS NOT NULL)                       AS product_title,
         count(*) FILTER (discounted AND type = 'order')              AS uses,
-        coalesce(sum(units) FILTER (discounted), 0)::BIGINT          AS units_with_discount,
+        sum(units) FILTER (discounted)::BIGINT                       AS units_with_discount,
         sum(units)::BIGINT                                           AS units,
         sum(discount_amount) FILTER (discounted)                     AS savings,
         sum(revenue) FILTER (discounted)                             AS discounted_revenue

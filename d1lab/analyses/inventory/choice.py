@@ -114,8 +114,8 @@ def _score(past: Past, one: Rated, benchmark: Rated) -> Floats:
     """
     own, count = _sums(one.loss)
     everywhere = count.sum(axis=0)
-    pooled = np.full(everywhere.shape, np.inf)  # a method without a test is never chosen
-    np.divide(own.sum(axis=0), everywhere, out=pooled, where=everywhere > 0)
+    mean = own.sum(axis=0) / np.maximum(everywhere, 1)
+    pooled = np.where(everywhere > 0, mean, np.inf)  # a method without a test is never chosen
     excess = np.maximum(_bias(past, one) - _bias(past, benchmark), 0)
     return (own + POOL_WINDOWS * pooled) / (count + POOL_WINDOWS) + excess
 

@@ -80,7 +80,7 @@ def variation(weeks: ArrayLike) -> Variation:
     enough = count >= MIN_WEEKS
     spread = np.sqrt(_squared_variation(units, known))
     sizes = _squared_variation(units, sold)
-    interval = np.divide(count, sales, out=np.full(len(units), np.nan), where=sales > 0)
+    interval = count / np.where(sales > 0, sales, np.nan)
     for column in (spread, sizes, interval):
         column[~enough] = np.nan
     return Variation(spread, _xyz(spread), interval, sizes, _demand_class(interval, sizes))
@@ -88,11 +88,9 @@ def variation(weeks: ArrayLike) -> Variation:
 
 def _squared_variation(units: Floats, where: NDArray[np.bool_]) -> Floats:
     count = where.sum(axis=1)
-    nothing = np.full(len(units), np.nan)
-    mean = np.divide(np.where(where, units, 0).sum(axis=1), count, out=nothing, where=count > 0)
+    mean = np.where(where, units, 0).sum(axis=1) / np.where(count > 0, count, np.nan)
     squares = np.where(where, (units - mean[:, None]) ** 2, 0).sum(axis=1)
-    nothing = np.full(len(units), np.nan)
-    return np.divide(squares, count * mean**2, out=nothing, where=mean > 0)
+    return squares / (count * np.where(mean > 0, mean, np.nan) ** 2)
 
 
 def _xyz(spread: Floats) -> Texts:

@@ -234,7 +234,7 @@ def _sum(values: Floats, where: NDArray[np.bool_]) -> Floats:
 
 
 def _share(top: Floats, bottom: Floats) -> Floats:
-    return np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom > 0)
+    return top / np.where(bottom > 0, bottom, np.nan)
 
 
 def _coverage(

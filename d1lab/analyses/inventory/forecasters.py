@@ -28,7 +28,7 @@ def moving_mean(weeks: Floats, length: int) -> Floats:
     known = np.isfinite(weeks)
     sums = _trailing(np.where(known, weeks, 0.0), length)
     counts = _trailing(known.astype(float), length)
-    return np.divide(sums, counts, out=np.full(weeks.shape, np.nan), where=counts > 0)
+    return sums / np.where(counts > 0, counts, np.nan)
 
 
 def _trailing(values: Floats, length: int) -> Floats:
@@ -96,7 +96,7 @@ def imapa(weeks: Floats) -> Floats:
         used = (blocks[rows] >= length) & np.isfinite(level)
         total[rows] += np.where(used, level, 0.0)
         count[rows] += used
-    return np.divide(total, count, out=np.full(weeks.shape, np.nan), where=count > 0)
+    return total / np.where(count > 0, count, np.nan)
 
 
 def _mean_interval(weeks: Floats) -> Floats:
@@ -105,7 +105,7 @@ def _mean_interval(weeks: Floats) -> Floats:
     known = np.cumsum(np.isfinite(weeks), axis=1)
     until = np.maximum.accumulate(np.where(sold, known, 0), axis=1)
     count = np.cumsum(sold, axis=1)
-    return np.rint(np.divide(until, count, out=np.zeros(weeks.shape), where=count > 0))
+    return np.rint(until / np.maximum(count, 1))
 
 
 def _smoothed_blocks(weeks: Floats, length: int) -> Floats:
@@ -139,8 +139,7 @@ def seasonal(weeks: Floats) -> Floats:
         known = np.isfinite(before) & np.isfinite(after)
         before, after = np.where(known, before, 0.0), np.where(known, after, 0.0)
         sums: Floats = before.sum(axis=0)
-        unknown = np.full(sums.shape, np.nan)
-        shop = np.divide(after.sum(axis=0), sums, out=unknown, where=sums > 0)
+        shop = after.sum(axis=0) / np.where(sums > 0, sums, np.nan)
         change[:, YEAR_WEEKS:] = (after + SHOP_WEIGHT * shop) / (before + SHOP_WEIGHT)
     return moving_mean(weeks, 8) * change
 

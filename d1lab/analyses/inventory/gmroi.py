@@ -54,7 +54,7 @@ def stock_profit(
     except (TypeError, ValueError) as error:
         raise InputError(f"expected numbers or arrays of equal length: {error}") from None
     goods, average = sold * cost, units * cost
-    known = np.isfinite(average) & (average > 0)
+    known = average > 0
     reason = np.full(cost.shape, None, dtype=object)
     reason[~known] = "no_stock_value"
     reason[~np.isfinite(cost)] = "no_unit_cost"
@@ -70,4 +70,4 @@ def stock_profit(
 
 
 def _ratio(top: Any, bottom: Any, where: Any) -> Any:
-    return np.divide(top, bottom, out=np.full(np.shape(top), np.nan), where=where)
+    return top / np.where(where, bottom, np.nan)

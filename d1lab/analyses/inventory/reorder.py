@@ -50,7 +50,7 @@ def reorder(
         expected / HORIZON_DAYS, lead_days, safety * np.sqrt(lead_days / HORIZON_DAYS)
     )
     order = np.ceil(point + expected / HORIZON_DAYS * cover_days - on_hand)
-    return Reorder(point, np.where(on_hand > point, 0.0, np.maximum(order, 0)) + 0 * point)
+    return Reorder(point, np.where(on_hand > point, 0.0, order))
 
 
 def reorder_point(daily_units: Any, lead_days: float, safety_units: Any) -> Any:

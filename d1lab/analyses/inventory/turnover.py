@@ -6,7 +6,7 @@ The input is counts per SKU over a period, which `turnover.sql` computes in one 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -176,14 +176,12 @@ def _rates(stock: StockLedger) -> dict[str, Floats]:
 
 def _ratio(top: Any, bottom: Any) -> Floats:
     """Return top / bottom if bottom is above zero, else NaN."""
-    top, bottom = np.broadcast_arrays(np.asarray(top, float), np.asarray(bottom, float))
-    missing = cast("Floats", np.full(top.shape, np.nan))
-    return np.divide(top, bottom, out=missing, where=bottom > 0)
+    return top / np.where(bottom > 0, bottom, np.nan)
 
 
 def _percent_sold(units: Floats, starting: Floats) -> Floats:
     # Shopify also divides by a negative starting stock, and shows a negative share.
-    return np.divide(units, starting, out=np.full(units.shape, np.nan), where=starting != 0)
+    return units / np.where(starting != 0, starting, np.nan)
 
 
 def _reasons(stock: StockLedger) -> Texts:

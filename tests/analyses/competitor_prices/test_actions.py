@@ -36,7 +36,21 @@ def test_prices_to_test_without_an_invented_amount():
     assert (lower["key"], list(lower["items"]["sku"])) == ("test-lower-price", ["a"])
     assert (higher["key"], list(higher["items"]["sku"])) == ("test-higher-price", ["c"])
     assert not {"amount", "low", "high"} & {*lower, *higher}
-    assert "at least 5% below the price paid" in lower["reason"]
+    assert lower["reason"] == (
+        "A competitor is at least 5% below the price paid; matching keeps a margin of 20% or more. "
+        "For 1 other, another advice comes first."
+    )
+    assert higher["reason"].endswith("Where there is a discount, reduce it first.")
+    assert "cheapest_at" in lower["items"]
+    assert list(higher["items"]) == ["sku", "product", "paid_price", "own_price", "cheapest"]
+
+
+def test_each_action_stands_alone():
+    found: Any = Study()
+    [higher] = actions.declared(found, taken={"a", "b"})
+    [lower] = actions.declared(found, taken={"c"})
+    assert (lower["key"], higher["key"]) == ("test-lower-price", "test-higher-price")
+    assert lower["reason"].endswith("keeps a margin of 20% or more.")
 
 
 def test_products_with_an_earlier_advice_leave_no_action():

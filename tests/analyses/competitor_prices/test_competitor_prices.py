@@ -74,17 +74,19 @@ class World:
                 continue
             keys.add((*key, moment))
             price = Decimal(self._int(50, 2_500)) / 100 if self._int(0, 9) else None
-            currency = ("EUR", "eur", "EUR", "USD")[self._int(0, 3)] if price else None
+            if not self._int(0, 2):  # at the edges of a third and three times a list price, or 0
+                price = Decimal(("24", "36", "29.97", "3.33", "4", "0")[self._int(0, 5)])
+            currency = ("EUR", "eur", "EUR", "USD")[self._int(0, 3)]
             stock = (True, True, False, None)[self._int(0, 3)]
             yield *key, price, currency, stock, None, moment, "simulated"
 
     def _draw_lines(self) -> Iterator[tuple[Any, ...]]:
         for number in range(self._int(0, 150)):
             moment = self._moment(60)
-            units = (1, 2, 3, -1)[self._int(0, 3)]
+            units = (1, 2, 3, -1, 0)[self._int(0, 4)]
             kind = "refund" if units < 0 else "order"
             price = (Decimal(8), Decimal("9.99"), Decimal(12), None, Decimal(0))[self._int(0, 4)]
-            title = "Sock" if self._int(0, 1) else None
+            title = (None, "Sock", "Hat", "Mug")[self._int(0, 3)]
             yield (
                 "harbor" if self._int(0, 9) else "kiosk",
                 f"e{number}",
@@ -130,16 +132,20 @@ class World:
             else None
         )
 
-    def revenue(self, sku: str) -> float | None:
-        """Return the revenue of the days whose list prices are recent enough."""
-        sold = [
-            line[9]
+    def sold(self, sku: str) -> list[tuple[Any, ...]]:
+        """Return the lines of the days whose list prices are recent enough."""
+        return [
+            line
             for line in self.lines
             if (line[0], line[2], line[6]) == ("harbor", sku, "order")
             and line[7] > 0
             and timedelta(0) <= UNTIL - line[4] < timedelta(max(RULES["own_days"], 28))
         ]
-        return float(sum(sold)) if sold else None
+
+    def name(self, sku: str) -> str:
+        """Return the last title with the SKU, or the SKU alone."""
+        titled = [(line[5], line[1], line[3]) for line in self.sold(sku) if line[3]]
+        return f"{max(titled)[2]} ({sku})" if titled else sku
 
     def last_looks(self, day: date) -> dict[tuple[str, str], tuple[Any, ...]]:
         found: dict[tuple[str, str], tuple[Any, ...]] = {}
@@ -157,12 +163,14 @@ class World:
             return "too_old"
         if stock is False:
             return "sold_out"
-        if price is None:
+        if not price:
             return "no_price"
         if currency.upper() != "EUR":
             return "other_currency"
         listed = float(own[0]) if own else paid
-        if not listed / 3 <= float(price) <= listed * 3:
+        if own and not own[0] <= 3 * price <= 9 * own[0]:
+            return "implausible"
+        if not own and not listed <= 3 * float(price) <= 9 * listed:
             return "implausible"
         return None
 
@@ -200,7 +208,11 @@ def test_competitor_prices_row_by_row(world):
         )
         assert row["paid_price"] == pytest.approx(world.paid(row["sku"], UNTIL))
         assert row["unit_cost"] == (float(max(costs)[1]) if costs else None)
-        assert row["revenue"] == pytest.approx(world.revenue(row["sku"]))
+        revenue = [line[9] for line in world.sold(row["sku"])]
+        assert row["revenue"] == (pytest.approx(float(sum(revenue))) if revenue else None)
+        assert row["product"] == world.name(row["sku"])
+        assert row["currency"] == look[4].upper()
+        assert row["in_stock"] is look[5]
         assert row["reason"] == world.reason(look, UNTIL), row
         assert row["simulated"]
 
@@ -240,8 +252,8 @@ def test_price_history_day_by_day(world):
     since = UNTIL - timedelta(days=19)
     wanted: dict[tuple[str, date], tuple[Any, ...]] = {}
     for shop, _, sku, _, day, moment, kind, units, price, _ in world.lines:
-        if (shop, sku, kind) == ("harbor", "A", "order") and price and since <= day <= UNTIL:
-            assert units > 0
+        is_sale = (shop, sku, kind) == ("harbor", "A", "order") and units > 0
+        if is_sale and price and since <= day <= UNTIL:
             key = ("own list price", day)
             wanted[key] = max(wanted.get(key, (moment, price)), (moment, price))
     own = {day: price for (_, day), (_, price) in wanted.items()}
@@ -249,7 +261,7 @@ def test_price_history_day_by_day(world):
         wanted[("own list price", UNTIL)] = (None, own[max(own)])
     for day in {UNTIL, *(line[4] for line in world.lines if (line[0], line[2]) == ("harbor", "A"))}:
         sold = any(
-            line[4] == day and line[6] == "order"
+            line[4] == day and line[6] == "order" and line[7] > 0
             for line in world.lines
             if (line[0], line[2]) == ("harbor", "A")
         )
@@ -263,4 +275,74 @@ def test_price_history_day_by_day(world):
             wanted[key] = max(wanted.get(key, (moment, price)), (moment, price))
     found = {(row["seller"], row["day"]): row["price"] for row in rows}
     assert len(found) == len(rows)
+    first = ("own price paid", "own list price")
+    assert list(found) == sorted(found, key=lambda k: (k[0] != first[0], k[0] != first[1], *k))
     assert found == pytest.approx({key: float(price) for key, (_, price) in wanted.items()})
+
+
+@pytest.fixture
+def bare() -> Iterator[World]:
+    """No rows: for what a test inserts."""
+    drawn = World(0)
+    drawn.con.execute("DELETE FROM competitor_prices; DELETE FROM order_lines")
+    yield drawn
+    drawn.con.close()
+
+
+def _sale(world: World, sku: str, price: object, revenue: object) -> None:
+    world.con.execute(
+        "INSERT INTO order_lines VALUES ('harbor', $sku, $sku, NULL, $day, $day, 'order', 1,"
+        " $price, $revenue)",
+        {"sku": sku, "day": UNTIL, "price": price, "revenue": revenue},
+    )
+
+
+def _look(world: World, sku: str, price: object, competitor: str = "acme", back: int = 0) -> None:
+    world.con.execute(
+        "INSERT INTO competitor_prices (shop, sku, competitor, price, currency, in_stock,"
+        " observed_at) VALUES ('harbor', $sku, $competitor, $price, 'EUR', TRUE, $day)",
+        {
+            "sku": sku,
+            "competitor": competitor,
+            "price": price,
+            "day": datetime(2026, 5, 8) - timedelta(days=back),
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ("listed", "paid", "price", "reason"),
+    [
+        (9, 8, 3, None),
+        (9, 8, "2.999999", "implausible"),
+        (9, 8, 27, None),
+        (9, 8, "27.000001", "implausible"),
+        (None, 6, 2, None),  # without a list price, the price paid decides
+        (None, 6, "1.999", "implausible"),
+        (None, 6, 18, None),
+        (None, 6, "18.001", "implausible"),
+        (9, 0, 5, "no_own_price"),  # given away
+        (9, "0.01", 5, None),
+        (9, 8, 0, "no_price"),
+    ],
+)
+def test_a_price_is_compared_from_a_third_to_three_times_the_own(bare, listed, paid, price, reason):
+    """Both metrics decide alike."""
+    _sale(bare, "A", listed, paid)
+    _look(bare, "A", price)
+    [row] = told(bare, "competitor_prices", **RULES)
+    assert row["reason"] == reason
+    assert len(told(bare, "price_index", weeks=1, **RULES)) == (reason is None)
+
+
+def test_history_shows_the_five_competitors_with_the_most_prices(bare):
+    """By number of observations, then by name: of "e" and "f" with two each, "e"."""
+    _sale(bare, "A", 10, 10)
+    for competitor, days in {"g": 1, "f": 2, "e": 2, "d": 4, "c": 5, "b": 6, "a": 7}.items():
+        for back in range(days):
+            _look(bare, "A", 9, competitor, back)
+    _look(bare, "A", 0, "g", 1)  # no price
+    _look(bare, "A", 0, "g", 2)
+    rows = told(bare, "price_history", shop="harbor", until=UNTIL, days=9, currency="EUR", sku="A")
+    sellers = list(dict.fromkeys(row["seller"] for row in rows))
+    assert sellers == ["own price paid", "own list price", *"abcde"]

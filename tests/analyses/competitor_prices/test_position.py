@@ -95,7 +95,9 @@ def test_answer_threshold_of_zero_is_any_lower_price():
     "rule",
     [
         PricingRule(threshold=1),
+        PricingRule(threshold=-0.01),
         PricingRule(margin_floor=-0.1),
+        PricingRule(margin_floor=1),
         PricingRule(lead_time_days=-1),
         PricingRule(1.5),
     ],
@@ -104,6 +106,20 @@ def test_answer_refuses_a_rule_that_makes_no_sense(rule):
     """A margin floor of 100% of the price cannot be met."""
     with pytest.raises(InputError, match="lead_time_days at least 0"):
         price_action(MUG, rule)
+
+
+def test_answer_takes_a_rule_without_limits():
+    """No threshold, no margin, no lead time: any lower price is matched, at cost."""
+    rule = PricingRule(threshold=0, margin_floor=0, lead_time_days=0)
+    told = price_action(Market(10, [8], cost=8, stock=1, cover_days=0), rule)
+    assert told == PriceAction("match", "undercut", 8, 0, 8)
+    assert price_action(Market(10, [8], cost=8.01, stock=1), rule).reason == "below_floor"
+
+
+def test_answer_without_competitors_is_not_compared():
+    """By default, none is known to be out of stock."""
+    assert price_action(Market(10, []), PricingRule()).reason == "not_compared"
+    assert price_action(Market(10, [], sold_out=1), PricingRule()).reason == "alone"
 
 
 cents = st.integers(1, 10_000).map(lambda number: number / 100)

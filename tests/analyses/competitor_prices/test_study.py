@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pandas as pd
 import pytest
 
 from d1lab.analyses.competitor_prices import report as words
 from d1lab.analyses.competitor_prices import study as study_module
 from d1lab.analyses.competitor_prices import tables as lists
-from d1lab.analyses.competitor_prices.position import PricingRule
+from d1lab.analyses.competitor_prices.position import REASONS, PricingRule
 from d1lab.analyses.competitor_prices.study import PriceStudy, study
 from d1lab.config import Settings
 from d1lab.config_sections import DatabaseSettings
@@ -192,6 +193,128 @@ def test_foremost_is_what_calls_for_an_answer(lab):
     add_costs(lab)
     assert lists.foremost(studied(lab)) == "plain"
     assert lists.foremost(studied(lab, currency="GBP")) == "dead"
+
+
+def looked(*rows: tuple[Any, ...]) -> Any:
+    """Rows of `competitor_prices`: SKU, competitor, price, price paid, reason."""
+    names = ["sku", "competitor", "price", "paid_price", "reason"]
+    frame = pd.DataFrame(rows, columns=names)
+    revenue = {"a": 10.0, "b": 30.0, "c": 10.0}
+    return frame.assign(
+        product="The " + frame["sku"], own_price=10.0, own_price_day=pd.Timestamp(UNTIL),
+        revenue=frame["sku"].map(revenue).fillna(0.0), unit_cost=5.0, currency="USD",
+        in_stock=[True, False, None, True][: len(frame)] + [True] * (len(frame) - 4),
+        observed_at=pd.Timestamp("2026-05-07 09:30"), age_days=1,
+    )  # fmt: skip
+
+
+NO_STOCK = pd.DataFrame({"sku": []})
+
+
+def of_rows(*rows: tuple[Any, ...], rule: PricingRule | None = None) -> PriceStudy:
+    return study(looked(*rows), NO_STOCK, currency="USD", until=UNTIL, rule=rule or PricingRule())
+
+
+def test_study_names_all_of_the_cheapest_and_leaves_out_what_was_given_away():
+    """Without a stock ledger, stock and days of supply are not known."""
+    found = of_rows(
+        ("a", "acme", 8.0, 10.0, None), ("a", "bolt", 8.0, 10.0, None),
+        ("a", "corp", 9.0, 10.0, None), ("b", "acme", 9.0, 10.0, "sold_out"),
+        ("free", "acme", 9.0, 0.0, "no_own_price"), ("c", "acme", 9.0, 10.0, "too_old"),
+    )  # fmt: skip
+    products = found.products.set_index("sku")
+    assert list(products.index) == ["a", "b", "c"]
+    assert products["cheapest_at"].fillna("").tolist() == ["acme, bolt", "", ""]
+    assert products["answer_reason"].tolist() == ["undercut", "alone", "not_compared"]
+    assert products["why"].tolist() == [REASONS[one] for one in products["answer_reason"]]
+    assert products[["ending_units", "days_of_supply"]].isna().all(axis=None)
+    assert (found.currency, found.until) == ("USD", UNTIL)
+
+
+def test_lists_are_in_the_order_of_their_titles():
+    """Largest gap, highest revenue, highest index, most prices first; ties by SKU and name."""
+    cut = of_rows(
+        ("b", "acme", 8.0, 10.0, None), ("a", "acme", 8.0, 10.0, None),
+        ("c", "bolt", 7.0, 10.0, None), ("d", "bolt", 9.6, 10.0, None),
+        ("e", "corp", None, 10.0, "no_price"), ("f", "acme", 5.0, 10.0, "too_old"),
+    )  # fmt: skip
+    assert lists.alerts(cut)["sku"].tolist() == ["c", "a", "b"]
+    assert lists.undercut(cut)["sku"].tolist() == ["c", "a", "b"]
+    assert lists.left(cut).empty
+    place = lists.compared(cut)
+    assert place["sku"].tolist() == ["c", "a", "b", "d"]
+    assert set(place["place"]) == {"2 of 2"}
+    who = lists.competitors(cut)
+    assert who["competitor"].tolist() == ["acme", "bolt", "corp"]
+    assert who["compared"].tolist() == [2, 2, 0]
+    assert who["price_index"].tolist()[:2] == pytest.approx([1.25, (10 / 7 + 10 / 9.6) / 2])
+    assert who["in_stock_share"].tolist() == [2 / 3, 1, 1]  # one is not known
+    assert set(who["last_look"]) == {pd.Timestamp("2026-05-07")}
+    seen = lists.uncompared(cut)
+    assert seen["asked"].tolist() == ["–", "5.00 USD"]
+    assert seen["why"].tolist() == [lists.UNCOMPARED["no_price"], lists.UNCOMPARED["too_old"]]
+    assert lists.reasons(cut)["why"].tolist() == sorted(seen["why"])
+    dear = of_rows(
+        ("c", "acme", 11.0, 10.0, None), ("a", "acme", 11.0, 10.0, None),
+        ("b", "bolt", 12.0, 10.0, None), ("d", "bolt", 9.0, 10.0, "too_old"),
+        ("d", "acme", 9.0, 10.0, "too_old"), ("b", "acme", 9.0, 10.0, "sold_out"),
+    )  # fmt: skip
+    assert lists.room(dear)["sku"].tolist() == ["b", "a", "c"]
+    assert set(lists.compared(dear)["place"]) == {"1 of 2"}
+    assert lists.competitors(dear)["competitor"].tolist() == ["acme", "bolt"]
+    shown = lists.uncompared(dear)[["reason", "sku", "competitor"]].to_numpy().tolist()
+    assert shown == [
+        ["sold_out", "b", "acme"], ["too_old", "d", "acme"], ["too_old", "d", "bolt"],
+    ]  # fmt: skip
+    assert lists.reasons(dear)["looks"].tolist() == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("rows", "sku"),
+    [
+        ([("a", "x", 9.0, 10.0, None), ("b", "x", 8.0, 10.0, None)], "b"),  # the largest gap
+        ([("a", "x", 11.0, 10.0, None), ("b", "x", 9.7, 10.0, None)], "b"),  # the highest index
+        ([("b", "x", 9.0, 10.0, "too_old"), ("a", "x", 9.0, 10.0, "too_old")], "b"),
+        ([], ""),
+    ],
+)
+def test_foremost_falls_back(rows, sku):
+    assert lists.foremost(of_rows(*rows)) == sku
+
+
+@pytest.mark.parametrize(
+    ("price", "threshold", "is_cut"),
+    [(9.5, 0.05, True), (9.51, 0.05, False), (10.0, 0.0, False), (9.99, 0.0, True)],
+)
+def test_undercut_is_by_the_threshold_or_more(price, threshold, is_cut):
+    """The list, the action, and the figure agree at the edge."""
+    found = of_rows(("a", "x", price, 10.0, None), rule=PricingRule(threshold=threshold))
+    assert len(lists.undercut(found)) == is_cut
+    assert (found.products["answer_action"] == "match").tolist() == [is_cut]
+    shown = {figure["metric"]: figure["value"] for figure in words.figures(found)}
+    assert (shown["undercut_products"], shown["to_match"], shown["room_products"]) == (
+        is_cut,
+        is_cut,
+        0,
+    )
+    assert (shown["price_index"], shown["compared_share"]) == (pytest.approx(10 / price), 1)
+    assert words.verdict(found)["status"] == ("bad" if is_cut else "good")
+
+
+def test_figures_that_are_not_known_have_a_reason():
+    """Without a comparable price, none; without a unit cost, no number of prices to match."""
+    none = {one["metric"]: one for one in words.figures(of_rows(("a", "x", 9.0, 10.0, "too_old")))}
+    names = ("price_index", "undercut_products", "to_match", "room_products")
+    assert [none[name]["value"] for name in names] == [None] * 4
+    assert {none[name]["note"] for name in names[:3]} == {"no comparable competitor price"}
+    found = of_rows(("a", "x", 8.0, 10.0, None), ("b", "x", 8.0, 10.0, None))
+    products = found.products.copy()
+    products.loc[0, ["answer_action", "answer_reason"]] = [None, "no_cost"]
+    figure = words._alerts(found._replace(products=products), products, None)
+    assert (figure["value"], figure["note"]) == (1, "unit cost missing for 1 more")
+    figure = words._alerts(found._replace(products=products[:1]), products[:1], None)
+    assert (figure["value"], figure["note"]) == (None, "unit cost missing for 1 undercut products")
+    assert words._alerts(found, found.products, None)["note"] == ""
 
 
 # The report

@@ -41,6 +41,9 @@ TOTALS = [
     Total("s", "d3", "C", "z", 1, 1, 20.0, 6.0, None, None, _ago(30)),
     Total("s", "d4", "D", "z", 0, 2, 0.0, 3.0, 0.0, _ago(9), _ago(9), "d1lab"),
     Total("s", "d5", "G", "v", 1, 1, 5.0, 0.0, 5.0, _ago(3), _ago(3)),
+    Total("s", "d6", "H", "v", 2, 1, 4.0, 1.0, 3.0, _ago(3), _ago(3)),
+    Total("s", "d6", "B", "u", 2, 3, 0.5, 0.5, 0.0, _ago(3), _ago(2)),
+    Total("s", "d7", "I", "u", 1, 1, 0.5, 0.25, 0.25, _ago(3), _ago(3)),
     Total("s", "late", "E", "x", 9, 9, 9.0, 9.0, 9.0, _ago(-1), _ago(-1)),
     Total("s", "none", "F", "x", 0, 9, 9.0, 0.0, 9.0, _ago(3), _ago(3)),
     Total("other", "d1", "Z", "x", 99, 99, 99.0, 99.0, 99.0, _ago(3), _ago(3)),
@@ -76,9 +79,15 @@ def con() -> Iterator[Any]:
         con.execute(
             "CREATE TABLE products AS FROM (VALUES"
             " ('s', 'x', 'Tea', 4, 6, 30.0, 60.0, 10.0, .5, .1, DATE '2026-05-01', 'app'),"
-            " ('s', 'x', 'Tea', 1, 4, 5.0, 40.0, 2.0, .6, .2, DATE '2026-05-02', 'app'),"
+            " ('s', 'x', 'Oat', 1, 4, 5.0, 40.0, 2.0, .6, .2, DATE '2026-05-02', 'app'),"
             " ('s', 'y', NULL, NULL, 3, NULL, 27.0, NULL, NULL, NULL, NULL, 'd1lab'),"
             " ('s', 'w', 'Cup', 2, NULL, 8.0, NULL, 0.0, NULL, NULL, NULL, 'app'),"
+            " ('s', 'a', 'Ale', 1, 0, 1.0, 0.0, 3.0, NULL, NULL, NULL, 'app'),"
+            " ('s', 'b', 'Bun', 1, 0, 1.0, 0.0, 3.0, NULL, NULL, NULL, 'app'),"
+            " ('s', 'c', 'Cap', 1, 0, 1.0, 0.0, 9.0, NULL, NULL, NULL, 'app'),"
+            " ('s', 'free', 'Fan', 1, 1, 0.0, 0.0, 1.0, NULL, NULL, NULL, 'app'),"
+            " ('s', 'gift', 'Gem', 1, 0, 0.0, 0.0, 0.0, NULL, NULL, NULL, 'app'),"
+            " ('s', 'half', 'Hat', 2, 1, 0.5, 2.0, 0.5, NULL, NULL, NULL, 'app'),"
             " ('s', 'empty', 'Jar', 0, 0, 0.0, 0.0, 0.0, 1, 1, NULL, 'app'),"
             " ('s', 'uncounted', 'Lid', 9, 9, 9.0, 9.0, 9.0, 1, 1, NULL, NULL),"
             " ('other', 'x', 'Zoo', 99, 99, 99.0, 99.0, 99.0, 1, 1, DATE '2026-05-09', 'app')"
@@ -139,7 +148,7 @@ def test_totals_of_discounts(con):
 
 def test_totals_of_skus_with_and_without_a_title(con):
     """A SKU that is no product of the app is there, too."""
-    titles = {"x": "Tea (x)"}
+    titles = {"x": "Tea (x)"}  # the last of two
     rows = [
         {
             "product": titles.get(sku, sku),
@@ -163,6 +172,12 @@ def test_products_by_the_apps_counters(con):
     rates = (0.6, 0.2, date(2026, 5, 2))
     rows = [
         ("Tea (x)", "x", 15, 5, 10, 135.0, 35.0, 100.0, 12.0, 1 / 3, 12 / 47, 7.0, 10.0, *rates),
+        ("Hat (half)", "half", 3, 2, 1, 2.5, 0.5, 2.0, 0.5, 2 / 3, 0.5, 0.25, 2.0, *[None] * 3),
+        ("Cap (c)", "c", 1, 1, 0, 1.0, 1.0, 0.0, 9.0, 1.0, 0.9, 1.0, None, *[None] * 3),
+        ("Ale (a)", "a", 1, 1, 0, 1.0, 1.0, 0.0, 3.0, 1.0, 0.75, 1.0, None, *[None] * 3),
+        ("Bun (b)", "b", 1, 1, 0, 1.0, 1.0, 0.0, 3.0, 1.0, 0.75, 1.0, None, *[None] * 3),
+        ("Fan (free)", "free", 2, 1, 1, 0.0, 0.0, 0.0, 1.0, 0.5, 1.0, 0.0, 0.0, *[None] * 3),
+        ("Gem (gift)", "gift", 1, 1, 0, 0.0, 0.0, 0.0, 0.0, 1.0, None, 0.0, None, *[None] * 3),
         ("Cup (w)", "w", None, 2, None, None, 8.0, None, 0.0, None, 0.0, 4.0, None, *[None] * 3),
         ("y", "y", 3, 0, 3, None, None, 27.0, 0.0, 0.0, None, None, 9.0, *[None] * 3),
     ]
@@ -262,6 +277,6 @@ def test_sources_are_the_apps_own_counters_beside_the_events(con):
         "daily_first_day": _ago(29),
         "total_uses": sum(t.times_used for t in TOTALS if (t.shop, t.counted_by) == ("s", "app")),
         "total_first_day": _ago(60),
-        "product_units": 4 + 1 + 2 + 0,
+        "product_units": 4 + 1 + 2 + 1 + 1 + 1 + 1 + 1 + 2,
     }
     same(rows_of(con, "counted_sources", days=30), [wanted])

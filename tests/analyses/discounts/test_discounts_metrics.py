@@ -19,12 +19,13 @@ from tests.support.drawn_shop import (
     earned,
     given,
     inside,
+    odd,
     opened,
     rows_of,
     same,
 )
 
-LINES = draw(1, 500)
+LINES = draw(1, 500) + odd(2, 90)
 RARE: tuple[tuple[str, str, str | None, int, int], ...] = (
     ("free", "order", "FREE", 0, 5),  # given away whole
     ("gift", "order", None, 0, 0),
@@ -270,6 +271,29 @@ def test_stacking_groups_orders_by_their_discounts(con, days):
     same(rows_of(con, "discount_stacking", days=days), rows)
 
 
+@pytest.mark.parametrize(
+    ("amounts", "depth_of_all"),
+    [
+        ([(0, 0)], None),  # nothing was paid
+        ([(0.75, 0.25)], 0.25),  # a list value of 1
+        ([(-3, 2), (2, 0)], None),  # the orders together paid less than nothing
+        ([(3, -2), (3, 1)], None),
+        ([(-1, 2), (2, 1)], 0.75),
+    ],
+)
+def test_the_depth_of_orders_is_that_of_their_sums(amounts, depth_of_all):
+    lines = [
+        LINES[0]._replace(
+            type="order", day=UNTIL, order_id=f"o{n}", discount_id="d", discount_code=None,
+            revenue=Decimal(revenue), discount_amount=Decimal(savings),
+        )
+        for n, (revenue, savings) in enumerate(amounts)
+    ]  # fmt: skip
+    with opened(lines) as con:
+        [row] = rows_of(con, "discount_stacking", days=7)
+    assert (row["stacked"], row["depth"]) == ("1", depth_of_all)
+
+
 KEYS: dict[str, Callable[[Line], tuple[str | None, ...] | None]] = {
     "discount": lambda line: (line.discount_id, None, None),
     "code": lambda line: (
@@ -278,6 +302,15 @@ KEYS: dict[str, Callable[[Line], tuple[str | None, ...] | None]] = {
     "sku": lambda line: (None, None, line.sku),
     "all": lambda line: (None, None, None),
 }
+
+
+def _name(level: str, lines: list[Line]) -> str | None:
+    if level == "all":
+        return "all discounts"
+    if level != "sku":
+        return lines[0].discount_code if level == "code" else lines[0].discount_id
+    title = max((line.product_title or "" for line in lines), default="")
+    return f"{title} ({lines[0].sku})".strip()
 
 
 @pytest.mark.parametrize("days", [7, 30])
@@ -301,6 +334,7 @@ def test_earnings_by_discount_code_sku_and_in_all(con, days):
                 {
                     "level": level,
                     **dict(zip(("discount_id", "discount_code", "sku"), place, strict=True)),
+                    "name": _name(level, lines),
                     "uses": len(uses),
                     "orders": len({line.order_id for line in uses}),
                     "customers": len(of_each),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import sqrt
+from math import nan, sqrt
 from statistics import mean, pstdev
 
 import numpy as np
@@ -50,7 +50,12 @@ WEEKS = st.lists(st.sampled_from([0.0, 0.0, 1.0, 3.0, 12.0, -1.0, np.nan]), min_
 @given(WEEKS)
 def test_variation_equals_plain_statistics(series):
     """Coefficient of variation, interval, and squared variation of sizes, by definition."""
-    found = variation([series])
+    other = [nan] * (len(series) - 2) + [4.0, 2.0]  # too short for a class
+    found = variation([series, other, [5.0] * len(series), [0.0] * len(series)])
+    assert found.demand[1:].tolist() == [None, "smooth", None]
+    assert found.xyz[1:].tolist() == [None, "X", None]
+    assert np.isnan(found.interval[[1, 3]]).all()
+    assert np.isnan(found.size_variation[[1, 3]]).all()
     started = [i for i, units in enumerate(series) if units > 0]
     known = [units for units in series[started[0] :] if units == units] if started else []
     sold = [units for units in known if units > 0]
@@ -73,6 +78,8 @@ def test_variation_at_its_edges():
     steady = [4.0] * 8
     found = [variation([series]) for series in (half, [*one, 0.0], steady)]
     assert [one.xyz[0] for one in found] == ["X", "Y", "X"]
+    assert variation([[4.0] * 7]).xyz.tolist() == [None]
+    assert variation([[1.0] * 7 + [30.0], [1.0, 3.01] * 4]).xyz.tolist() == ["Z", "Y"]
     assert found[0].variation[0] == 0.5
     assert found[1].variation[0] == 1.0
     assert (found[2].demand[0], found[2].interval[0]) == ("smooth", 1)
@@ -96,9 +103,13 @@ def test_profit_published_example(oracles):
 
 def test_profit_abstains_without_cost_or_stock():
     """No cost, no margin; no stock value, no return. A loss is a negative return."""
-    found = stock_profit([10, 10, 10], [100, 100, 30], [5, 0, 5], [np.nan, 4, 4])
-    assert found.profit_reason.tolist() == ["no_unit_cost", "no_stock_value", None]
-    assert np.isnan(found.gmroi[:2]).all()
+    found = stock_profit([10, 10, 10, 1], [100, 100, 30, 9], [5, 0, 5, 5], [np.nan, 4, 4, 0])
+    reasons = ["no_unit_cost", "no_stock_value", None, "no_stock_value"]
+    assert found.profit_reason.tolist() == reasons
+    unknown = [True, True, False, True]
+    assert np.isnan(found.gmroi).tolist() == np.isnan(found.cost_turnover).tolist() == unknown
+    assert found.average_cost.tolist() == pytest.approx([nan, 0, 20, 0], nan_ok=True)
+    assert found.cost_turnover[2] == 2
     assert found.gmroi[2] == pytest.approx((30 - 40) / 20)
     assert found.gross_margin[1] == 60
     with pytest.raises(InputError):

@@ -11,10 +11,7 @@ from hypothesis import strategies as st
 
 from d1lab.analyses.inventory.demand import forecast
 from d1lab.analyses.inventory.forecasters import (
-    BLOCK_ALPHAS,
-    LONGEST_BLOCK,
     RIVALS,
-    SHOP_WEIGHT,
     imapa,
     moving_mean,
     seasonal,
@@ -80,10 +77,10 @@ def _imapa(series: list[float]) -> float:
         return nan
     known = sum(not isnan(units) for units in series[: sold[-1] + 1])
     levels = []
-    for length in range(1, min(round(known / len(sold)), LONGEST_BLOCK) + 1):
+    for length in range(1, min(round(known / len(sold)), 13) + 1):
         if len(series) >= length:
             blocks = _blocks(series, length)
-            alpha = min(BLOCK_ALPHAS, key=lambda one: round(_block_error(blocks, one), 9))
+            alpha = min((0.1, 0.2, 0.3), key=lambda one: round(_block_error(blocks, one), 9))
             levels.append(_smooth(blocks, alpha))
     return float(np.mean([level for level in levels if not isnan(level)]))
 
@@ -149,6 +146,15 @@ def test_imapa_is_that_of_the_published_algorithm():
     assert abs(off).mean() < 0.015
 
 
+@pytest.mark.parametrize("sales", [{0: 5, 14: 2, 28: 8, 42: 1, 56: 3}, {0: 4, 30: 9}, {3: 1}])
+def test_imapa_of_rare_sales_stops_at_blocks_of_a_quarter(sales):
+    """Sales further apart than 13 weeks; the levels after the last sale, too."""
+    series = [float(sales.get(week, 0)) for week in range(60)]
+    for week in (13, 14, 27, 29, 45, 59):
+        expected = _imapa(series[: week + 1])
+        assert imapa(np.array([series]))[0, week] == pytest.approx(expected, nan_ok=True)
+
+
 def test_season_is_the_skus_own_and_the_shops():
     """Two SKUs of the second year, by hand: the shop's change counts like 5 units a week."""
     weeks = np.ones((2, 70))
@@ -157,8 +163,8 @@ def test_season_is_the_skus_own_and_the_shops():
     weeks[:, 52:60] = [[20.0], [4.0]]
     shop = (30 + 2) / (10 + 2)
     wanted = [
-        20 * (30 + SHOP_WEIGHT * shop) / (10 + SHOP_WEIGHT),
-        4 * (2 + SHOP_WEIGHT * shop) / (2 + SHOP_WEIGHT),
+        20 * (30 + 5 * shop) / (10 + 5),
+        4 * (2 + 5 * shop) / (2 + 5),
     ]
     levels = seasonal(weeks)
     assert levels[:, 59].tolist() == pytest.approx(wanted)
