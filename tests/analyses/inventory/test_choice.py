@@ -73,7 +73,7 @@ def test_a_score_is_the_mean_loss_drawn_toward_all_skus_and_its_bias_beyond_the_
 
 
 def test_the_first_of_equal_methods_is_chosen_and_none_without_a_forecast():
-    past, rng = _windows(2, 14)
+    past, _ = _windows(2, 14)
     same = Rated(np.full((2, 14), 2.0), np.ones((2, 14)), np.ones((2, 14)))
     worse = same._replace(loss=np.full((2, 14), 3.0))
     gap = same._replace(level=np.where(np.arange(14) == 9, np.nan, same.level))
