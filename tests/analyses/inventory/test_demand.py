@@ -9,10 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from d1lab.analyses.inventory.choice import POOL_WINDOWS
-from d1lab.analyses.inventory.demand import _share, forecast, velocity_interval
+from d1lab.analyses.inventory.demand import _coverage, _share, forecast, velocity_interval
 from d1lab.analyses.inventory.forecasters import RIVALS
-from d1lab.analyses.inventory.windows import MIN_WEEKS
 from d1lab.errors import InputError
 from tests.analyses.inventory.test_forecasters import BY_HAND, matrices
 from tests.support.examples import examples
@@ -29,7 +27,7 @@ def _tried_by_hand(series: list[float], rival: str) -> dict[int, tuple[float, fl
     for week in range(len(series)):
         known = [units for units in series[: week + 1] if not isnan(units)]
         level = BY_HAND[rival](series[: week + 1])
-        if len(known) < MIN_WEEKS or isnan(level):
+        if len(known) < 8 or isnan(level):
             continue
         later = series[week + 1 : week + 5]
         changes = [b - a for a, b in pairwise(series[: week + 1])]
@@ -88,8 +86,8 @@ def _choice_by_hand(weeks: list[list[float]], sku: int, week: int) -> list[float
         behind = [[loss for when, loss in one.items() if when <= week - 4] for one in losses]
         pool, own = list(chain(*behind)), behind[sku]
         if now and pool:
-            shrunk = sum(own) + POOL_WINDOWS * sum(pool) / len(pool)
-            scores.append((shrunk / (len(own) + POOL_WINDOWS) + max(bias - first, 0), now[0]))
+            shrunk = sum(own) + 8 * sum(pool) / len(pool)
+            scores.append((shrunk / (len(own) + 8) + max(bias - first, 0), now[0]))
     least = min((loss for loss, _ in scores), default=nan)
     return [total for loss, total in scores if loss <= least + 1e-9]
 
@@ -129,6 +127,124 @@ def test_forecast_gives_its_reason():
     assert demand.reason.tolist() == ["no_demand", "short_history", "unknown_weeks", None]
     assert demand.forecast_units[3] == 12
     assert np.isnan(demand.forecast_units[:3]).all()
+
+
+@pytest.mark.parametrize(
+    ("weeks", "unknown", "reason"),
+    [
+        (14, 0, "short_history"),
+        (15, 0, None),
+        (15, 1, "unknown_weeks"),  # a window less than four
+        (16, 1, None),
+        (40, 40, "no_demand"),
+    ],
+)
+def test_forecast_needs_15_weeks_and_four_windows(weeks, unknown, reason):
+    """Since the first sale, which another product had long before."""
+    units = np.full((2, 40), 3.0)
+    units[1, : 40 - weeks] = 0
+    units[1, 40 - unknown :] = nan
+    if unknown == 1:
+        units[1, [39, -weeks + 1]] = 3.0, nan  # its second week
+    demand = forecast(units).demand
+    assert demand.reason.tolist() == [None, reason]
+    assert np.isnan(demand.forecast_units[1]) == (reason is not None)
+
+
+def _squares_by_hand(series: list[float], rival: str) -> dict[int, float]:
+    """Root mean squared scaled error of each window."""
+    found, series = {}, _since_first_sale(series)
+    for week, (total, scale, sold) in _tried_by_hand(series, rival).items():
+        if not isnan(sold):
+            errors = [(units - total / 4) ** 2 for units in series[week + 1 : week + 5]]
+            found[week] = sqrt(sum(errors) / 4 / scale)
+    return found
+
+
+def test_scores_equal_plain_loops():
+    """Of a method that is chosen everywhere, and of one over the same windows; per SKU and in all.
+
+    The third SKU sells so little that its windows have no sale.
+    """
+    rng = np.random.default_rng(9)
+    units = rng.poisson([[6.0], [2.0], [0.0]], (3, 22)).astype(float)
+    units[2, 0], units[1, 9] = 1.0, nan
+    weeks, bad = units.tolist(), "smoothing"
+    rivals = {"8-week mean": RIVALS["8-week mean"], bad: lambda one: 5 + 0 * RIVALS[bad](one)}
+    found = forecast(units, rivals=rivals)
+    errors = [_squares_by_hand(series, "8-week mean") for series in weeks]
+    first = min(week for one in errors for week in one) + 4
+    errors = [{w: e for w, e in one.items() if w >= first} for one in errors]
+    losses = _losses_by_hand(weeks, "8-week mean", 0.95)
+    totals, sums = [], []
+    for sku, series in enumerate(weeks):
+        tried = _tried_by_hand(series, "8-week mean")
+        kept = [tried[week] for week in errors[sku]]
+        totals.append(sum(total for total, _, _ in kept))
+        sums.append(sum(sold for _, _, sold in kept))
+        assert found.demand.windows[sku] == len(kept)
+        mean = sum(errors[sku].values()) / len(kept)
+        assert found.demand.rmsse[sku] == pytest.approx(mean)
+        assert found.demand.benchmark_rmsse[sku] == pytest.approx(mean)
+    bias = [total / sold - 1 if sold else nan for total, sold in zip(totals, sums, strict=True)]
+    assert found.demand.bias.tolist() == pytest.approx(bias, nan_ok=True)
+    assert isnan(bias[2])
+    chosen, benchmark, other = found.rivals
+    assert chosen[1:5] == pytest.approx(benchmark[1:5])
+    assert [one.rival for one in found.rivals] == ["chosen per SKU", "8-week mean", bad]
+    every = [error for one in errors for error in one.values()]
+    pinball = [losses[sku][week] for sku, one in enumerate(errors) for week in one]
+    assert chosen.rmsse == pytest.approx(np.mean(every))
+    assert chosen.pinball == pytest.approx(np.mean(pinball))
+    assert chosen.bias == pytest.approx(sum(totals) / sum(sums) - 1)
+    assert chosen.windows == len(every)
+    assert (chosen.chosen_for, benchmark.chosen_for, other.chosen_for) == (0, 3, 0)
+    assert other.bias == pytest.approx(20 * len(every) / sum(sums) - 1)
+    nothing = forecast(np.where(np.arange(30) == 0, 1.0, np.zeros((2, 30))))
+    assert {one.bias for one in nothing.rivals} == {None}
+
+
+def test_intervals_are_quantiles_of_all_past_errors():
+    """80% and the service level, in the unit of each SKU, and never below 0."""
+    rng = np.random.default_rng(11)
+    units = rng.poisson(rng.gamma(1, 3, (12, 1)), (12, 30)).astype(float)
+    units[:, 0] = 1.0
+    name = "8-week mean"
+    demand = forecast(units, rivals={name: RIVALS[name]}, service_level=0.9).demand
+    tried = [_tried_by_hand(series, name) for series in units.tolist()]
+    scaled = [
+        (sold - total) / _unit(total, scale)
+        for one in tried
+        for week, (total, scale, sold) in one.items()
+        if week >= 11 and not isnan(sold)
+    ]
+    ends = np.quantile(scaled, [0.1, 0.9, 0.9])
+    for sku, one in enumerate(tried):
+        total, scale, _ = one[29]
+        wanted = np.maximum(total + ends * _unit(total, scale), 0)
+        found = (demand.forecast_low, demand.forecast_high, demand.service_units)
+        assert [each[sku] for each in found] == pytest.approx(wanted)
+
+
+def test_coverage_is_of_the_last_window_by_those_before_it():
+    """Errors of 0 to 24 in four weeks; in the last window, two of four lie at the ends."""
+    weeks = 16
+    scaled = np.full((25, weeks), nan)
+    scaled[:, 4:8] = np.arange(25.0)[:, None]  # 100 errors, complete when the last window begins
+    scaled[:, 8:11] = 1e6  # not complete then
+    then = weeks - 5
+    scaled[:4, then] = 0.0
+    total, unit, sold = np.full((25, weeks), 10.0), np.full((25, weeks), 2.0), scaled.copy()
+    tails = np.array([0.25, 0.75])
+    low, high = 10 + 2 * 6.0, 10 + 2 * 18.0
+    sold[:4, then] = low, high, low - 1e-6, high + 1e-6
+    assert _coverage(sold, total, unit, scaled, tails) == 0.5
+    scaled[0, 4] = nan
+    assert _coverage(sold, total, unit, scaled, tails) is None  # 99
+    assert _coverage(*(np.zeros((2, 4)),) * 4, tails) is None
+    few = scaled.copy()
+    few[0, 4], few[:, then] = 0, nan
+    assert _coverage(sold, total, unit, few, tails) is None  # nothing to test
 
 
 def test_forecast_has_no_interval_without_enough_windows():
@@ -203,6 +319,31 @@ def test_velocity_interval_holds_where_customers_buy_several_units():
     assert 0.87 <= ((low <= next_days) & (next_days <= high)).mean() <= 0.93
     narrow, wide = velocity_interval(past, velocity, length=12, level=0.5)
     assert ((low <= narrow) & (wide <= high)).all()
+
+
+@pytest.mark.parametrize("length", [1, 3])
+def test_velocity_interval_is_that_of_means_over_its_weeks(length):
+    """By loops; a length of 0, of a period below a week, counts as one week."""
+    rng = np.random.default_rng(12)
+    units = rng.poisson(rng.gamma(2, 2, (6, 1)), (6, 40)).astype(float)
+    units[:, 0] = 1.0
+    scaled = []
+    for series in units:
+        for week in range(7, 36):
+            total = 4 * series[max(week - length + 1, 0) : week + 1].mean()
+            steps = np.diff(series[: week + 1])
+            scale = ((steps**2).sum() + 1) / (len(steps) + 1)
+            scaled.append((series[week + 1 : week + 5].sum() - total) / _unit(total, scale))
+    ends = np.quantile(scaled, [0.05, 0.95])
+    velocity = units[:, -4:].mean(axis=1) / 7
+    found = np.array(velocity_interval(units, velocity, length=length))
+    for sku, series in enumerate(units):
+        scale = ((np.diff(series) ** 2).sum() + 1) / 40
+        middle = 28 * velocity[sku]
+        wanted = np.maximum(middle + ends * _unit(middle, scale), 0) / 28
+        assert found[:, sku] == pytest.approx(wanted)
+    if length == 1:
+        assert (found == velocity_interval(units, velocity, length=0)).all()
 
 
 def test_velocity_interval_abstains_without_a_past():

@@ -14,6 +14,7 @@ import pytest
 from d1lab import catalog
 from d1lab.analyses.discount_effect.pooling import estimate
 from d1lab.analyses.inventory import report as words
+from d1lab.analyses.inventory import study as study_module
 from d1lab.analyses.inventory import tables as evidence
 from d1lab.analyses.inventory import tables as lists
 from d1lab.analyses.inventory.demand import forecast
@@ -199,6 +200,39 @@ def test_cover_gives_every_product_a_figure_or_a_reason(found):
     assert set(evidence.known(table).index) == set(table.index) - {"P01", "P03"}
 
 
+def test_intervals_of_supply_are_stock_by_the_ends_of_the_velocity(found):
+    """Without a velocity, none; idle days, at most those of the period."""
+    table = found.products.set_index("sku")
+    known = table["days_of_supply"].notna()
+    ends = {"days_of_supply_low": "velocity_high", "days_of_supply_high": "velocity_low"}
+    for end, velocity in ends.items():
+        wanted = (table["ending_units"] / table[velocity])[known & (table[velocity] > 0)]
+        assert table[end].dropna().to_dict() == pytest.approx(wanted.to_dict())
+    assert (table["velocity_low"] < table["velocity"])[known].all()
+    idle = (pd.Timestamp(UNTIL) - table["last_sale_day"]).dt.days
+    assert table["idle_days"].to_dict() == idle.fillna(90).to_dict()
+    assert table["stored_differs"].sum() == 1
+    assert table.loc["P03", ["cost_turnover", "gmroi"]].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("rate", "supply", "differs"),
+    [
+        (2.024, 40, False),
+        (2.026, 40, True),
+        (2, 40.9, False),
+        (2, 40.91, True),
+        (None, None, False),
+    ],
+)
+def test_stored_figures_may_differ_by_a_hundredth_and_their_rounding(rate, supply, differs):
+    """A turnover of 2 is stored to the cent, 40 days of supply to the day."""
+    row = {"turnover": 2.0, "days_of_supply": 40.0, "last_sale_day": pd.Timestamp(UNTIL)}
+    row |= {"stored_turnover_rate": rate, "stored_days_of_supply": supply}
+    marked = study_module._marked(pd.DataFrame([row]), UNTIL, 90)
+    assert marked["stored_differs"].tolist() == [differs]
+
+
 def test_order_has_no_safety_stock_where_too_few_windows_make_an_interval(lab):
     """Two products are too few for quantiles: an order of the expected demand, and a reason."""
     stock = lab.metric("turnover", until=UNTIL, days=90).head(2)
@@ -209,6 +243,8 @@ def test_order_has_no_safety_stock_where_too_few_windows_make_an_interval(lab):
     assert first["forecast_units"] > 0
     assert np.isnan(first["service_units"])
     assert first["reorder_point"] == pytest.approx(first["forecast_units"] / 28 * 14)
+    order = np.ceil(first["forecast_units"] / 28 * 42 - first["ending_units"])
+    assert first["order_units"] == order  # 28 days after the delivery
     assert first["forecast_reason"] == "uncalibrated"
     assert "no safety stock (too little history" in words.assumptions(found)
     table = evidence.refused(found).set_index("figure")

@@ -131,6 +131,60 @@ def test_cost_is_the_one_that_is_valid_on_the_last_day(stock):
     assert found[["unit_cost", "tied_up_at_cost"]].to_numpy().tolist() == [[4, 12]]
 
 
+def test_prices_revenue_and_names_of_a_period(stock):
+    """The average price, or else the list price; revenue of orders, or else of units sold."""
+    neighbor = ("other", "00", "Zoo", 9, 9, 99, 99, "zz", 99)
+    products = [
+        ("shop", "00", "Ale", 3, 1, 12, 8, "a", 9), ("shop", "00", "Bun", 1, 0, 5, 0, "b", 7),
+        ("shop", "01", None, 0, 0, 0, 0, None, 6), ("shop", "01", None, None, 0, 0, 0, None, 4),
+        ("shop", "02", "Cap", 1, 0, 4, 0, None, None),
+        ("shop", "03", "Dot", 1, 0, 0, 0, None, 3), neighbor,
+    ]  # fmt: skip
+    days = [FIRST - timedelta(1), FIRST, FIRST + timedelta(7), FIRST + timedelta(8)]
+    orders = [("shop", "00", day, 2.0**n, 10.0 * 3**n) for n, day in enumerate(days)]
+    orders += [("shop", "02", FIRST, 0.0, 5.0), ("shop", "02", FIRST, -1.0, -2.0)]
+    orders += [("other", "00", FIRST, 500.0, 5_000.0)]
+    stock.executemany(f"INSERT INTO products VALUES ({', '.join('?' * 9)})", products)
+    stock.executemany("INSERT INTO order_lines VALUES (?, ?, ?, ?, ?)", orders)
+    ledgers = [[(day, 9, 1, 1, end) for day in range(8)] for end in (6, 2, -3, 4, 1)]
+    found = _from_sql(stock, ledgers, 8)
+    stock.execute("DELETE FROM products; DELETE FROM order_lines")
+    names = ["product", "category", "unit_price", "tied_up", "revenue", "discount_given"]
+    shown = found[names].astype(object).where(found[names].notna(), None).to_numpy().tolist()
+    assert shown == [
+        ["Bun (00)", "b", 5.0, 30.0, 30.0 + 90.0, 2.0 + 4.0],
+        ["01", None, 6.0, 12.0, 16 * 6.0, None],
+        ["Cap (02)", None, 4.0, 0.0, 3.0, -1.0],  # oversold: nothing is tied up
+        ["Dot (03)", None, 0.0, 0.0, 0.0, None],
+        ["04", None, None, None, None, None],
+    ]
+    assert found["units_sold_with_discount"].tolist() == [8] * 5
+    assert set(found["shop"]) == {"shop"}
+
+
+def test_figures_of_the_last_day_and_of_the_last_28(stock):
+    """Stored figures of the day of the report, recent sales, and the days of a row."""
+    days = [(day, 5, 0, int(day in (1, 2, 40)), 5) for day in range(1, 42) if day != 41]
+    frame = _from_sql(stock, [days, [(41, 0, 0, 0, 0), (41, 3, 0, 2, 1)]], 42)
+    first, second = frame.to_dict("records")
+    assert (first["first_day"].date(), first["last_day"].date()) == (
+        FIRST + timedelta(1),
+        FIRST + timedelta(40),
+    )
+    assert first["last_sale_day"].date() == FIRST + timedelta(40)
+    assert (first["recent_days"], first["recent_units"], first["units_sold"]) == (27, 1, 3)
+    assert (second["recent_days"], second["recent_units"]) == (1, 2)
+    assert (second["starting_units"], second["ending_units"]) == (3, 1)
+    stock.execute(
+        "UPDATE inventory_days SET turnover_rate = row_id, days_of_supply = 2 * row_id,"
+        " source = CASE WHEN sku = '00' AND row_id = 7 THEN 'simulated' ELSE 'app' END"
+    )
+    period = {"shop": "shop", "until": FIRST + timedelta(40), "days": 40}
+    [row] = evaluate(stock, load_metrics()["turnover"], period).df().to_dict("records")
+    assert (row["stored_turnover_rate"], row["stored_days_of_supply"]) == (39, 78)
+    assert (row["simulated"], row["observed_days"], row["period_days"]) == (True, 40, 40)
+
+
 def _rates_by_hand(rows: list[tuple[int, int, int]]) -> dict[str, float]:
     """What is known of start, sales and end per day where stock was kept and none came back."""
     sold, stock = sum(q for _, q, _ in rows), max(rows[-1][2], 0)
@@ -319,6 +373,8 @@ def test_turnover_takes_no_sku_at_all():
         {"units_sold": None},
         {"average_units": float("nan")},
         {"observed_days": 9},
+        {"stockout_days": -1},
+        {"recent_days": 9},
         {"period_days": 0},
         {"units_sold": "many"},
         {"units_sold": np.array([1, 2, 3]), "ending_units": np.array([1, 2])},
