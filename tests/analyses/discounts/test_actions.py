@@ -38,12 +38,19 @@ def test_products_with_an_earlier_advice_are_left_out():
     [one] = of_discounts(found(), 30, taken={"c"})
     assert (list(one["items"]["sku"]), one["amount"]) == (["a"], pytest.approx(20.0))
     assert one["reason"].startswith("All of them")
+    even = found()
+    even.by_sku["margin_before"] = 0.0
+    [one] = of_discounts(even, 30, taken=set())
+    assert one["reason"].startswith("0 of them")
     assert list(of_discounts(found(), 30, taken={"a", "c"})) == []
 
 
 def test_leaking_codes_give_away_at_most_their_discounts():
-    _, one = of_discounts(found(X=True, Y=False), 30, taken=set())
-    assert (one["verb"], one["at_most"], one["amount"]) == ("Check", True, 50.0)
+    _, one = of_discounts(found(X=True, Y=False), 60, taken=set())
+    assert (one["verb"], one["at_most"], one["amount"]) == ("Check", True, 25.0)
+    assert one["items"].to_dict("records") == [
+        {"discount_code": "X", "customers": 9, "amount": 25.0}
+    ]
     assert len(list(of_discounts(found(X=None), 30, taken=set()))) == 1
 
 
@@ -62,8 +69,21 @@ def test_products_at_full_price_and_those_that_hardly_sell_without_a_discount():
     keep, without = of_products(SOLD, 90, taken=set())
     assert list(keep["items"]["sku"]) == ["full"]
     assert (keep["amount"], keep["at_most"]) == (pytest.approx(3.0), True)
+    assert keep["items"]["amount"].tolist() == pytest.approx([3.0])
+    assert keep["reason"] == (
+        "At least 80% of their units sell without a discount. 1 other gave nothing away, or "
+        "another advice comes first."
+    )
     assert (without["key"], list(without["items"]["sku"])) == ("test-without", ["helped"])
     assert "amount" not in without
+    assert without["reason"].endswith("is not known.")
+    more = pd.concat([SOLD[:1], SOLD[2:], SOLD.assign(sku=["b", "n", "h", "f"], savings=9.0)])
+    keep, without = of_products(more, 90, taken={"n", "h"})
+    assert list(keep["items"]["sku"]) == ["b", "full"]  # equal amounts
+    assert keep["reason"].endswith("1 other gave nothing away, or another advice comes first.")
+    assert without["reason"].endswith("is not known. For 1 other, another advice comes first.")
+    keep, _ = of_products(SOLD[SOLD["sku"] != "none"], 90, taken=set())
+    assert keep["reason"].endswith("without a discount.")
     assert list(of_products(SOLD, 90, taken={"full", "helped"})) == []
 
 
@@ -98,4 +118,8 @@ def test_recommended_discounts_gain_the_sum_per_30_days():
     assert (test["key"], list(test["items"]["sku"])) == ("test-discount", ["c"])
     assert (learn["key"], list(learn["items"]["sku"])) == ("test-always", ["d"])
     assert not {"amount"} & {*test, *learn}
+    assert discount["items"]["amount"].tolist() == pytest.approx([30.0, 15.0])
+    assert learn["reason"].endswith("is not known.")
+    [learn] = of_recommendations(ADVISED.assign(reason="always_on"), 28, taken={"a", "b", "c"})
+    assert learn["reason"].endswith("is not known. For 1 other, another advice comes first.")
     assert list(of_recommendations(ADVISED, 28, taken=set("abcd"))) == []

@@ -119,6 +119,73 @@ def test_leaks_are_unknown_with_few_codes(tiny_lab):
     assert "Leak check not available" in earnings.leaks(codes)
 
 
+@pytest.mark.parametrize(
+    ("leaks", "said"),
+    [
+        ([None, None], "Leak check not available: it needs at least eight codes."),
+        ([False, None], "No leak found: none of 2 codes stands out from the others."),
+        ([True, None], "Possible leaks: c0."),
+        ([True] * 7, "Possible leaks: c0, c1, c2, c3, c4."),
+    ],
+)
+def test_leaks_are_told_where_they_are_known(leaks, said):
+    codes = [f"c{n}" for n in range(len(leaks))]
+    frame = pd.DataFrame({"discount_code": codes, "leaks": pd.Series(leaks, dtype=object)})
+    assert earnings.leaks(frame) == said
+
+
+STACKING = pd.DataFrame(
+    {"stacked": ["0", "1", "2"], "orders": [50, 30, 10], "with_full_price": [50, 12, 4]}
+)
+
+
+def test_summary_and_its_words_are_shares_of_discounted_orders():
+    """Ten of forty orders stack, and sixteen include a full price; the upper end is 100%."""
+    whole = pd.DataFrame({"customers": [20], "new_customers": [5]})
+    share = earnings.BaselineShare(0.4, 0.6)
+    anyway, stacked, new = earnings.summary(STACKING, whole, share)
+    assert (anyway["value"], anyway["low"], anyway["high"]) == (0.6, 0.4, 1.0)
+    assert (stacked["value"], new["value"]) == (0.25, 0.25)
+    told = earnings.explained(SLOPE, STACKING, share)
+    assert told.startswith("Between 40% and 100% of discounted units would have sold")
+    assert told.endswith("40% of discounted orders also include a full-price product.")
+    unknown = earnings.BaselineShare(None, None)
+    missing = earnings.summary(STACKING, whole, unknown)[0]
+    assert (missing["value"], missing["low"], missing["high"]) == (None, None, None)
+    told = earnings.explained(SLOPE._replace(reason="few_skus"), STACKING, unknown)
+    assert told == (
+        "40% of discounted orders also include a full-price product. No estimate: fewer than 10 "
+        "products were for sale both with and without the discount."
+    )
+    none = earnings.summary(STACKING[:1], whole * 0, unknown)
+    assert [one["value"] for one in none] == [None, 0.0, 0.0]
+    assert earnings.explained(SLOPE, STACKING[:1], share).endswith("0% of discounted orders also "
+        "include a full-price product.")  # fmt: skip
+
+
+def test_lists_of_earnings_have_their_order_and_columns():
+    """Those that lost most first; those with a lift first; margins only if one is known."""
+    found = pd.DataFrame(
+        {
+            "sku": list("bacd"), "margin_after": [-2.0, -2.0, -5.0, 0.0],
+            "observed_lift": [np.nan, 0.1, np.nan, 0.2], "margin_before": np.nan,
+            "margin_rate": np.nan, "break_even_lift": np.nan, "lift_pays": None,
+        }
+    )  # fmt: skip
+    assert earnings.losing(found, set())["sku"].tolist() == ["c", "a", "b"]
+    assert earnings.losing(found, {"a"})["sku"].tolist() == ["c", "b"]
+    assert earnings.lifts_first(found)["sku"].tolist() == ["a", "d", "b", "c"]
+    assert earnings.with_lift(found, 1)["sku"].tolist() == ["a"]
+    assert earnings.discount_columns(found).split()[-2:] == ["depth", "margin_after"]
+    bare = found.assign(margin_after=np.nan)
+    assert earnings.discount_columns(bare) == earnings.GAVE
+    assert "lift_pays" not in earnings.lift_columns(bare)
+    health = pd.DataFrame({"check_name": ["without_customer", "refunds"], "share": [0.125, 0.0312]})
+    assert "12.5% of order lines have no customer, and 3.1% are refunds." in earnings.caution(
+        health
+    )
+
+
 def test_leaks_name_the_code():
     """Only codes beyond the fence are named."""
     codes = pd.DataFrame({"discount_code": ["WIDE", "B"], "leaks": [True, False]})
@@ -141,6 +208,48 @@ def test_earned_puts_lift_and_need_side_by_side():
     assert row.shop_lift_low < row.shop_lift < row.shop_lift_high
     assert row.break_even_margin == pytest.approx(0.2 * 1.5625 / 0.5625)
     assert row.break_even_lift == pytest.approx(2 / 3)
+
+
+def test_earned_takes_the_observed_depth_and_lift_or_else_the_periods():
+    """A depth of 20% on offer, or else that of the period, at most 99%."""
+    rows = SKU.loc[[0, 0, 0]].assign(sku=["a", "b", "c"], depth=[0.5, 0.4, 1.0], margin_rate=0.9)
+    known = {"observed_lift": 0.25, "observed_depth": 0.2, "observed_low": 0.1, "observed_high": 1}
+    seen = pd.DataFrame([{"level": "sku", "sku": "a", **known}, {"level": "code", "sku": "b"}])
+    found = earnings.earned(rows, "sku", SLOPE, seen).set_index("sku")
+    assert found["lift_depth"].tolist() == pytest.approx([0.2, 0.4, 0.99])
+    assert found["shop_lift"].tolist() == pytest.approx(
+        [(1 - d) ** -2 - 1 for d in (0.2, 0.4, 0.99)]
+    )
+    assert found.loc["a", "shop_lift_low"] == pytest.approx(0.8**-1.6 - 1)
+    assert found.loc["a", "shop_lift_high"] == pytest.approx(0.8**-2.4 - 1)
+    assert found.loc["a", "break_even_margin"] == pytest.approx(1.0)  # .2 x 1.25 / .25
+    shop = 0.6**-2 - 1
+    assert found.loc["b", "break_even_margin"] == pytest.approx(0.4 * (1 + shop) / shop)
+    assert found["break_even_lift"].tolist() == pytest.approx([2 / 7, 4 / 5, np.nan], nan_ok=True)
+    unknown = SLOPE._replace(slope=None, slope_low=None, slope_high=None)
+    bare = earnings.earned(rows, "sku", unknown, seen)
+    assert bare["shop_lift"].isna().all()
+    assert bare["break_even_margin"].notna().tolist() == [True, False, False]
+
+
+def test_the_baseline_is_a_mean_by_units():
+    """Units returned on balance count 0; without any unit, or any lift, it is not known."""
+    skus = pd.DataFrame({"units": [3, 1, -9], "shop_lift": [1.0, 0.0, 3.0]})
+    skus = skus.assign(shop_lift_high=[3.0, -0.5, 9.0])
+    found = earnings.baseline_share(skus)
+    assert found == pytest.approx((3 / 4 / 4 + 1 / 4, 3 / 2 / 4 + 1 / 4))
+    assert earnings.baseline_share(skus.assign(units=[0, 0, -1])) == (None, None)
+    assert earnings.baseline_share(skus.assign(shop_lift=np.nan)) == (None, None)
+
+
+def test_break_even_at_its_limits():
+    """A margin equal to the depth, no depth, no lift, and a lift that needs the whole price."""
+    assert np.isnan(earnings.break_even_lift(0.2, 0.2))
+    assert earnings.break_even_lift(0.2, 0.0) == 0
+    assert np.isnan(earnings.break_even_margin([0.0, -0.1], [0.2, 0.2])).all()
+    assert earnings.break_even_margin([0.25, 0.2499], [0.2, 0.2]).tolist() == pytest.approx(
+        [1.0, np.nan], nan_ok=True
+    )
 
 
 def test_baseline_share_is_bounded():

@@ -71,6 +71,56 @@ def test_earned_weighs_the_observed_lift(estimates):
     assert found.iloc[3].break_even_margin == pytest.approx(0.3 * (1 + predicted) / predicted)
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "needed", "margin", "lift", "answer"),
+    [
+        (0.5, 1.0, 0.49, 0.5, 0.7, "yes"),
+        (0.5, 1.0, 0.5, 0.5, 0.7, "not clear"),
+        (0.5, 1.0, 1.0, 0.5, 0.7, "not clear"),
+        (0.5, 1.0, 1.01, 0.5, 0.7, "no"),
+        (0.5, 1.0, np.nan, 0.1, 0.7, "no"),  # the discount eats the margin
+        (0.5, 1.0, np.nan, np.nan, 0.7, None),
+        (np.nan, np.nan, 0.5, 0.5, np.nan, None),
+        (np.nan, np.nan, np.nan, 0.1, np.nan, None),
+    ],
+)
+def test_a_lift_pays_beyond_what_it_needs(low, high, needed, margin, lift, answer):
+    """The whole interval is above or below the break-even lift."""
+    row = {
+        "observed_low": low, "observed_high": high, "break_even_lift": needed,
+        "margin_rate": margin, "observed_lift": lift,
+    }  # fmt: skip
+    assert lifts.pays(pd.DataFrame([row])).tolist() == [answer]
+
+
+def test_a_missing_lift_has_the_reason_of_its_level(estimates):
+    """Too few uses of a discount or code, or no weeks of a product's own to compare."""
+    found = lifts.observed(estimates)
+    keys = {"discount_id": "spring", "discount_code": "SPRING", "sku": "s00000"}
+    for level, why in {"discount": lifts.UNUSED, "code": lifts.UNUSED, "sku": lifts.NO_OWN}.items():
+        names = lifts.KEYS[level]
+        known = {name: keys[name] for name in names}
+        rows = pd.DataFrame([known, known | {names[-1]: "none"}]).assign(units=3)
+        joined = lifts.joined(rows, found, level)
+        assert joined["why"].isna().tolist() == [True, False]
+        assert joined["why"].iloc[1] == why
+        assert joined["observed_lift"].notna().tolist() == [True, False]
+        assert joined["units"].tolist() == [3, 3]
+    skus = found[found["level"] == "sku"]
+    assert set(skus["lift_skus"]) == {1}
+    assert skus["observed_depth"].tolist() == pytest.approx([0.2] * 20)
+    slopes = estimates.products.skus.set_index("sku").loc[skus["sku"]]
+    assert skus["lift_weeks"].tolist() == slopes["weeks_on"].tolist()
+    for end, slope in {"observed_low": "slope_high", "observed_high": "slope_low"}.items():
+        assert skus[end].tolist() == pytest.approx((0.8 ** slopes[slope] - 1).tolist())
+
+
+def test_the_sample_is_told_with_its_depth(estimates):
+    shop = estimates.shop._replace(depth=0.2, skus=1, weeks=40)
+    assert lifts.sample(shop) == "at 20% off on average, 1 product, 40 product-weeks"
+    assert lifts.sample(shop._replace(depth=None, skus=2)) == "2 products, 40 product-weeks"
+
+
 def test_earned_never_pays_where_the_depth_eats_the_margin(estimates):
     """No lift is enough below cost: the answer is no, though the break-even lift is not known."""
     rows = pd.DataFrame(

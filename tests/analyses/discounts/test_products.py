@@ -119,6 +119,109 @@ def test_categories_need_one_that_is_known(tiny_lab):
     assert products.by_category(tiny_lab.metric("products", until=UNTIL, days=30)).empty
 
 
+def test_weeks_are_whole_units_and_percent_of_what_was_listed():
+    """All weeks, in the order of the rows; a product without any discount has no trend of it."""
+    found = _history()
+    found.history.sales.given[0, 0] = 2.6
+    shown = products.with_weeks(pd.DataFrame({"sku": ["c", "a", "b"]}), found, 3)
+    assert shown["weekly_units"].tolist() == [None, [1, 2, 3], [4, None, 6]]
+    assert shown["weekly_discount"].tolist() == [None, [26, 0, 0], [25, 0, 50]]
+
+
+def _category(sku: str, category: Any, **row: Any) -> dict[str, Any]:
+    plain = {"units": 10, "units_with": 4, "revenue": 90.0, "revenue_with": 30.0, "savings": 10.0}
+    return {"sku": sku, "category": category, "margin": 9.0, **plain, **row}
+
+
+def test_a_category_has_shares_and_depths_of_its_own():
+    """Of sums, not means of products; nothing listed has no depth, nothing earned no rate."""
+    nothing = {"revenue": 0.0, "revenue_with": 0.0, "savings": 0.0}
+    sold = pd.DataFrame(
+        [
+            _category("a", "tea"), _category("b", "tea", units_with=0, savings=0, revenue_with=0),
+            _category("c", "ale", margin=None), _category("d", "ale"), _category("e", "zen", **nothing),
+            _category("f", None),
+        ]
+    )  # fmt: skip
+    table = products.by_category(sold)
+    assert table["category"].tolist() == ["ale", "tea", "No category", "zen"]
+    assert table["product_count"].tolist() == [2, 2, 1, 1]
+    assert table["share_of_units"].tolist() == [0.4, 0.2, 0.4, 0.4]
+    assert table["share_of_revenue"].tolist() == pytest.approx([0.4, 0.4, 0.2, 0])
+    assert table["depth"].tolist() == pytest.approx([0.25, 0.25, 0.25, np.nan], nan_ok=True)
+    assert table["margin"].tolist() == pytest.approx([np.nan, 18, 9, 9], nan_ok=True)
+    rates = [np.nan, 0.1, 0.1, np.nan]
+    assert table["margin_rate"].tolist() == pytest.approx(rates, nan_ok=True)
+
+
+def _sold(*rows: tuple[float, float, float], revenue: float = 1.0) -> pd.DataFrame:
+    """Products by units, share of them with a discount, and savings."""
+    frame = pd.DataFrame(rows, columns=["units", "share_of_units", "savings"])
+    frame["sku"] = [f"s{n}" for n in range(len(rows))]
+    frame["units_with"] = frame["units"] * frame["share_of_units"]
+    return frame.assign(revenue=revenue, revenue_with=revenue / 4)
+
+
+def test_mostly_is_80_percent_of_ten_units_or_more():
+    """At both limits; equal savings in the order of SKUs."""
+    rows = [(10, 0.2, 1), (10, 0.21, 1), (9, 0.0, 1), (10, 0.8, 1), (10, 0.79, 9), (10, 0.9, 1)]
+    sold = _sold(*rows, (9, 1.0, 9), (12, 1.0, 2))
+    assert products.alone(sold)["sku"].tolist() == ["s0"]
+    assert products.dependent(sold)["sku"].tolist() == ["s7", "s3", "s5"]
+    assert products.dependent(sold[::-1])["sku"].tolist() == ["s7", "s3", "s5"]
+    assert products.among(sold) == "of 6 that sold at least 10 units"
+    assert products.verdict(sold, "in 90 days") == (
+        "25% of revenue was discounted in 90 days. 1 of 6 products that sold at least 10 units "
+        "sold mostly at full price."
+    )
+    assert products.verdict(sold[2:3], "in 90 days").endswith("No product sold at least 10 units.")
+
+
+@pytest.mark.parametrize(
+    ("revenue", "units_with", "told"),
+    [
+        (0.0, [5, 5], "50% of units were discounted"),
+        (-1.0, [5, 5], "50% of units were discounted"),
+        (0.0, [0, 0], "0% of units were discounted"),
+        (0.0, [10, 10], "100% of units were discounted"),
+        (0.0, [11, 10], "Refunds exceed sales with or without a discount"),
+        (0.0, [-1, 0], "Refunds exceed sales with or without a discount"),
+    ],
+)
+def test_without_revenue_units_tell_what_was_discounted(revenue, units_with, told):
+    sold = _sold((10, 0, 0), (10, 0, 0), revenue=revenue).assign(units_with=units_with)
+    assert products.verdict(sold, "in 9 days").startswith(f"{told} in 9 days. ")
+    nothing = sold.assign(units=0, units_with=0)
+    assert products.verdict(nothing, "now").startswith("Refunds exceed sales")
+
+
+def test_elasticity_is_told_with_its_interval_or_its_reason():
+    shop: Any = SimpleNamespace(
+        slope=-2.0, slope_low=-3.0, slope_high=-1.0, reason=None, depth=0.2, skus=12, weeks=90
+    )
+    figure = products.figure(shop)
+    assert (figure["value"], figure["low"], figure["high"]) == (-2.0, -3.0, -1.0)
+    assert figure["note"].startswith("A 10% discount goes with 23% more units; no proof")
+    shop.slope = 0.0
+    assert "goes with 0% more units" in products.figure(shop)["note"]
+    shop.slope = 1.0
+    assert "goes with 10% fewer units" in products.figure(shop)["note"]
+    assert products.detail(shop) == (
+        "A 1% lower price goes with -1.0% more units (no proof of cause)."
+    )
+    shop.slope, shop.reason = None, "few_skus"
+    assert products.figure(shop)["value"] is None
+    assert products.detail(shop).endswith("is not available: fewer than 10 products were for sale "
+        "both with and without the discount.")  # fmt: skip
+
+
+def test_columns_and_notes_follow_what_is_known():
+    sold = _sold((10, 0.5, 1)).assign(margin=None, view_to_purchase_rate=0.5)
+    assert products.columns(sold) == f"{products.COLUMNS} view_to_purchase_rate"
+    assert products.missing(sold) == products.ABSTAINED["margin"]
+    assert products.missing(sold.assign(margin=1.0)) == ""
+
+
 def test_alone_and_dependent_need_ten_units():
     """A product with one sale is not in a list."""
     sold = pd.DataFrame(

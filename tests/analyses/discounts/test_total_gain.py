@@ -32,10 +32,11 @@ def test_own_errors_even_out_and_shared_ones_do_not():
     assert all_alike.high - all_alike.low == pytest.approx(width, rel=0.1)
 
 
-def test_shared_and_own_errors_are_parts_of_one():
+@pytest.mark.parametrize("errors", [{"error_shared": 0.3}, {"error_by_width": -0.4}])
+def test_shared_and_own_errors_are_parts_of_one(errors):
     """For one product, how its error divides changes nothing."""
-    one, parted = total_gain(discounts(1)), total_gain(discounts(1, error_shared=0.3))
-    assert parted.high - parted.low == pytest.approx(one.high - one.low, rel=0.05)
+    one, parted = total_gain(discounts(1)), total_gain(discounts(1, **errors))
+    assert parted.high - parted.low == pytest.approx(one.high - one.low, rel=0.1)
 
 
 def test_drift_leaves_the_mean():
@@ -58,3 +59,21 @@ def test_the_interval_is_that_of_one_slope():
     for end, side in ((found.low, 1), (found.high, -1)):
         lift = 0.8 ** (-3 + side * 1.645 * 0.5)
         assert end == pytest.approx(100 * (lift * 4 - 6), rel=0.06, abs=6)
+
+
+def test_a_gain_outside_its_interval_widens_it():
+    """An expected gain above all draws, or below them."""
+    for gain in (1e6, -1e6):
+        found = total_gain(discounts(1, gain=gain))
+        assert found.value == gain in (found.low, found.high)
+
+
+def test_groups_err_on_their_own_and_by_width_together():
+    """Two groups of 50: half of the variance is shared; opposite signs of width cancel out."""
+    two = discounts(100, error_shared=0.5).assign(drawn_with=[0, 1] * 50)
+    one = total_gain(discounts(100, error_shared=0.5))
+    found = total_gain(two)
+    assert found.high - found.low == pytest.approx((one.high - one.low) / 2**0.5, rel=0.1)
+    signed = discounts(100, error_by_width=0.5).assign(error_by_width=[0.5, -0.5] * 50)
+    opposed = total_gain(signed)
+    assert opposed.high - opposed.low < 0.5 * (one.high - one.low)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -47,6 +49,7 @@ def test_forecasts_and_intervals_equal_plain_loops():
     units = as_matrix(weeks)
     found = start(units, past_of(units), category, 15, [0.1, 0.95])
 
+    @cache
     def at(week: int) -> tuple[dict[str, float], float]:
         settled = [s for s in range(60) if np.isfinite(units[s, : week + 1]).sum() >= 8]
         recent = {s: units[s, max(week - 7, 0) : week + 1] for s in settled}
