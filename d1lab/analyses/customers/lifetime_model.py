@@ -115,7 +115,7 @@ def _bg_nbd_terms(
     """Return log-likelihood per row and its gradient by log r, alpha, a, b (4 x rows)."""
     r, alpha, a, b = np.exp(log_parameters)
     repeat = x > 0
-    before = np.where(repeat, b + x - 1, 1.0)  # unused where x = 0
+    before = np.where(repeat, b + x - 1, np.nan)
     odds = np.where(
         repeat, np.exp(np.log(a / before) + (r + x) * np.log((alpha + T) / (alpha + t_x))), 0.0
     )
@@ -206,7 +206,7 @@ def probability_alive(model: BgNbd, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) 
     x, t_x, T = as_columns(x, t_x, T)  # pyright: ignore[reportConstantRedefinition]
     odds = np.where(
         x > 0,
-        model.a / np.where(x > 0, model.b + x - 1, 1.0)
+        model.a / np.where(x > 0, model.b + x - 1, np.nan)
         * ((model.alpha + T) / (model.alpha + t_x)) ** (model.r + x),
         0.0,
     )  # fmt: skip

@@ -22,10 +22,15 @@ def compared(units: Floats, shop: ShopEffect, center: float) -> Ints:
     return np.flatnonzero(climbed(units, shop, center, steps=0)[1] > LEAST_INFORMATION)
 
 
+def _known(units: Floats, shop: ShopEffect) -> Any:
+    """Return the weeks in which a product was for sale, and the shop sold anything."""
+    assert shop.fitted is not None
+    return np.isfinite(units) & np.isfinite(shop.fitted.week_effects)
+
+
 def _levels(shop: ShopEffect, known: Any, slope: Floats) -> Floats:
     """Return log units by week and price, without the product's own level; -inf if unknown."""
     assert shop.fitted is not None
-    known = known & np.isfinite(shop.fitted.week_effects)
     level = np.nan_to_num(shop.fitted.week_effects) + slope[:, None] * np.nan_to_num(shop.price)
     return np.where(known, level, -np.inf)
 
@@ -43,7 +48,7 @@ def climbed(
 
     A vague prior keeps slopes finite where all sales are at one price.
     """
-    known, sold = np.isfinite(units), np.nan_to_num(units)
+    known, sold = _known(units, shop), np.nan_to_num(units)
     price, slope = np.where(known, np.nan_to_num(shop.price), 0.0), np.full(len(units), center)
     total, information = sold.sum(axis=1), np.zeros(len(units))
     for step in range(steps + 1):
@@ -65,10 +70,10 @@ def dispersion_of(units: Floats, shop: ShopEffect, slope: Floats) -> Floats:
     that of all. So products that sell much and little differ in variance / mean. What counts are
     the weeks that tell about the slope: those far from the product's mean price.
     """
-    known = np.isfinite(units)
+    known = _known(units, shop)
     share = _shares(_levels(shop, known, slope))
     mean = share * np.nansum(units, axis=1, keepdims=True)
-    away = (np.nan_to_num(units) - mean) ** 2 / np.where(mean > 0, mean, 1.0)
+    away = (np.nan_to_num(units) - mean) ** 2 / np.where(mean > 0, mean, np.inf)
     weeks, whole = known.sum(axis=1), mean.sum(axis=1)
     excess = away.sum(axis=1) - np.maximum(weeks - 2, 0)
     pooled = max(float(excess.sum() / max(whole.sum(), 1e-300)), 0.0)
@@ -89,7 +94,7 @@ def likelihood(units: Floats, shop: ShopEffect, center: float) -> Floats:
     """
     from scipy.interpolate import CubicSpline
 
-    known, sold = np.isfinite(units), np.nan_to_num(units)
+    known, sold = _known(units, shop), np.nan_to_num(units)
     slope, _ = climbed(units, shop, center)
     dispersion = dispersion_of(units, shop, slope)
     total, at_price = sold.sum(axis=1), (sold * np.nan_to_num(shop.price)).sum(axis=1)
@@ -109,7 +114,7 @@ def regular_weekly(units: Floats, shop: ShopEffect, slope: Floats) -> Floats:
     where a slope is overestimated: both come from the same sales.
     """
     assert shop.fitted is not None
-    known = np.isfinite(units) & np.isfinite(shop.fitted.week_effects)
+    known = _known(units, shop)
     level = np.exp(_levels(shop, known, slope)).sum(axis=1)
     regular = np.where(known, np.exp(np.nan_to_num(shop.fitted.week_effects)), 0.0).sum(axis=1)
     weekly = np.nansum(units, axis=1) / np.maximum(known.sum(axis=1), 1)

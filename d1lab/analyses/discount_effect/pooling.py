@@ -163,4 +163,4 @@ def _half(units: Floats, shop: ShopEffect, center: float) -> tuple[Floats, Float
     slope, information = climbed(units, shop, center)
     dispersion = dispersion_of(units, shop, slope)
     known = information > LEAST_INFORMATION
-    return slope, np.where(known, dispersion / np.where(known, information, 1.0), np.inf)
+    return slope, np.where(known, dispersion / np.where(known, information, np.nan), np.inf)

@@ -155,7 +155,7 @@ def _figure_note(shop: DiscountEffect) -> str:
 
 def lifted(slope: Any, depth: Any) -> Any:
     """Return the lift at a depth: (1 - depth)^slope - 1."""
-    return np.power(1 - np.asarray(depth, dtype=np.float64), slope) - 1
+    return np.power(1 - depth, slope) - 1
 
 
 def among(products: Frame) -> str:

@@ -153,7 +153,7 @@ def _chance(slope: Any, error: float, log: Any, keep: Any, margin: float) -> Any
 
     if margin <= 0:  # each unit sells at a loss, so a lift cannot raise profit
         return np.zeros_like(log)
-    needed = np.log(margin / np.where(keep > 0, keep, 1)) / log  # the slope that breaks even
+    needed = np.log(margin / np.where(keep > 0, keep, np.nan)) / log  # the slope that breaks even
     chance = cast("Any", ndtr((needed - slope) / error))
     return np.where(keep > 0, chance, 0.0)
 

@@ -40,12 +40,28 @@ def shop():
     stock.loc[days > days[-8], "starting_units"] = [0, 0, 0, 5, 0, 5, 5]  # four empty days
     stock.loc[days[:3].union(days[10:13]).get_indexer(days) >= 0, "starting_units"] = 0
     stock = stock.assign(units_sold=0)
+    edges = [  # SKU, stock, sales, and days before the last one, of four days of a week each
+        ("s0", -1, 0, range(4, 8)),  # of two weeks
+        ("s2", 1, 0, range(14, 18)), ("s3", 0, 1, range(14, 18)), ("s4", -2, -1, range(87, 91)),
+        ("s5", 0, 0, range(91, 95)), ("s1", 0, 0, (21, 22, 23, 23)), ("s1", 0, 0, (-1, -2, -3, -4)),
+        ("none", 0, 0, range(14, 18)),
+    ]  # fmt: skip
+    more = [
+        ("harbor", sku, days[-1] - pd.Timedelta(days=ago), start, sold)
+        for sku, start, sold, when in edges
+        for ago in when
+    ]
+    more += [("kiosk", "s1", days[-15 - n], 0, 0) for n in range(4)]
+    stock = pd.concat([stock, pd.DataFrame(more, columns=list(stock))])
     with duckdb.connect() as con:
         con.register("lines", lines)
         con.register("stock", stock)
         con.execute("CREATE VIEW order_lines AS SELECT * REPLACE (day::DATE AS day) FROM lines")
         con.execute("CREATE VIEW inventory_days AS SELECT * REPLACE (day::DATE AS day) FROM stock")
-        con.execute("CREATE VIEW products AS SELECT 'harbor' shop, 's0' sku, 'hats' category")
+        con.execute(
+            "CREATE VIEW products AS FROM (VALUES ('harbor', 's0', 'hats'), ('harbor', 's0', "
+            "'caps'), ('kiosk', 's0', 'zoo')) AS v (shop, sku, category)"
+        )
         given = {"shop": "harbor", "until": UNTIL, "days": DAYS}
         frame = evaluate(con, load_metrics()["discount_weeks"], given).df()
     return lines, frame.astype(object).where(frame.notna(), None)
@@ -102,4 +118,9 @@ def test_metric_tells_which_weeks_were_out_of_stock(shop):
     """Four empty days of the last week; three of another are not enough."""
     _, frame = shop
     closed = frame[frame["level"] == "closed"]
-    assert closed[["sku", "week"]].to_numpy().tolist() == [["s1", 0]]
+    assert closed[["sku", "week"]].to_numpy().tolist() == [["s1", 0], ["s4", -12]]
+    assert closed[["units", "orders", "listed", "given"]].to_numpy().tolist() == [[0] * 4] * 2
+    assert frame["level"].is_monotonic_increasing
+    order = ["level", "discount_id", "discount_code", "sku", "week"]
+    rows = frame[order].astype(object).where(frame[order].notna(), "~").to_numpy().tolist()
+    assert rows == sorted(rows)

@@ -11,8 +11,14 @@ from d1lab.analyses.discount_effect.exposure import (
     UNKNOWN,
     Uses,
     WeeklySales,
+    _most_expected,
+    _products,
+    _rate,
+    _rates,
+    _runs,
     every_buyer_gets,
     offered,
+    totals,
 )
 
 
@@ -68,6 +74,168 @@ def test_every_buyer_gets_leaves_one_use_out():
     assert not every_buyer_gets(sales, _uses(some))
     assert every_buyer_gets(sales, _uses(all_of_them))
     assert not every_buyer_gets(sales, _uses([[2] * 4]))  # four other units are too few
+
+
+@pytest.mark.parametrize(
+    ("units", "with_it", "gets"),
+    [
+        ([11], [11], True),  # ten other units
+        ([10], [10], False),
+        ([11, 1], [10, 1], True),  # nine of ten
+        ([21], [18], False),
+        ([12, 12], [12, 9], False),
+        ([2] * 10, [2] * 9 + [1], True),
+    ],
+)
+def test_every_buyer_gets_what_nine_of_ten_others_get(units, with_it, gets):
+    """Of at least ten units beyond the first of each week."""
+    assert every_buyer_gets(_sales([units]), _uses([with_it])) is gets
+    more = Uses(np.array([0]), np.array([0]), np.array([99.0]), np.array([1.0]))
+    assert every_buyer_gets(_sales([[11]]), more)  # more uses than sales: at most all
+
+
+@pytest.mark.parametrize(("sold_weeks", "state"), [(19, [OFF, ON]), (18, [UNKNOWN, UNKNOWN])])
+def test_often_is_19_of_20_weeks(sold_weeks, state):
+    """A product that sells in nearly all weeks shows a week between two of another kind."""
+    units = np.full((1, 20), 3)
+    units[0, sold_weeks:] = 0
+    with_it = np.zeros((1, 20), int)
+    with_it[0, 4:8] = 3
+    with_it[0, 9:11] = 3
+    found = _states(offered(_sales(units), _uses(with_it)), 1, 20)[0]
+    assert found[8:10].tolist() == state
+
+
+@pytest.mark.parametrize(("units", "shows"), [(20, True), (19, False)])
+def test_one_unit_a_week_shows_a_week(units, shows):
+    """Of the weeks in which it was for sale."""
+    sold = np.zeros((2, 24))
+    sold[0], sold[1, ::2] = 3, 2.0
+    sold[1, 0] -= 24 - 4 - units
+    sold[1, 20:] = np.nan
+    with_it = np.zeros((2, 24), int)
+    with_it[:, 8:15] = np.nan_to_num(sold[:, 8:15])
+    found = _states(offered(_sales(sold), _uses(with_it)), 2, 24)[1]
+    assert (found == ON).any() == shows
+    assert (found[20:] == UNKNOWN).all()
+
+
+@pytest.mark.parametrize(("stray", "state"), [(2, ON), (1, OFF)])
+def test_a_tenth_of_a_week_is_a_stray(stray, state):
+    """Of 20 units in the week; a week in which a part is discounted is a mixed one."""
+    units = np.full((9, 12), 20)
+    with_it = np.zeros((9, 12), int)
+    with_it[:, 4:8] = 20
+    with_it[0, 6], with_it[0, 1] = stray, stray
+    found = _states(offered(_sales(units), _uses(with_it)), 9, 12)[0]
+    assert found[1] == (UNKNOWN if stray == 2 else OFF)
+    assert found[6] == (ON if stray == 2 else OFF)
+
+
+def test_rates_are_those_of_counts_of_which_none_is_zero():
+    """Poisson counts: rate / (1 - exp(-rate)) is their mean."""
+    for rate in (0.3, 2.0, 9.0):
+        assert _rate(rate / (1 - np.exp(-rate))) == pytest.approx(rate, rel=1e-3)
+
+
+@pytest.mark.parametrize(("gap", "is_on"), [(2, True), (3, False)])
+def test_a_gap_is_off_from_three_expected_uses(gap, is_on):
+    """Uses of 1 and 2 a week: a rate of 0.87, or 1.75 in two weeks and 2.6 in three."""
+    mean = 1.2 / (1 - np.exp(-1.2))
+    used = np.full(30, mean)
+    used[10 : 10 + gap] = 0
+    used[:3] = 0
+    state = _runs(used)
+    assert (state[10 : 10 + gap] == (ON if is_on else OFF)).all()
+    assert (state[:3] == OFF).all()
+    assert (state[3:10] == ON).all()
+
+
+def test_a_first_or_last_week_below_half_of_the_others_is_incomplete():
+    state = _runs(np.array([0, 4.9, 10, 10, 10, 5.0, 0, 0]))
+    assert state.tolist() == [OFF, UNKNOWN, ON, ON, ON, ON, OFF, OFF]
+    assert _runs(np.array([0, 3.0, 9, 0])).tolist() == [OFF, ON, ON, OFF]  # no week between
+    assert _runs(np.zeros(3)).tolist() == [OFF] * 3
+
+
+def test_totals_are_by_product_and_by_week():
+    found = totals(_sales([[1, np.nan, 4], [np.nan, np.nan, 0]]))
+    assert found.units.tolist() == [5, 0]
+    assert found.most.tolist() == [4, 0]
+    assert found.unknown.tolist() == [1, 2]
+    assert found.by_week.tolist() == [1, 0, 4]
+    assert totals(_sales(np.zeros((2, 0)))).most.tolist() == [0, 0]
+
+
+def _told(units, with_it):
+    sales, uses = _sales(units), _uses(with_it)
+    weekly = _runs(np.bincount(uses.week, uses.units, sales.units.shape[1]))
+    return [part.tolist() for part in _products(sales, uses, weekly, totals(sales))]
+
+
+@pytest.mark.parametrize(
+    ("rate", "used", "its", "unclear"),
+    [
+        (10.0, 3, False, False),  # 10 x 10 weeks x 30% = 30 uses expected, none seen
+        (1.0, 3, False, False),  # exactly three
+        (0.99, 3, False, True),
+        (0.99, 0.1, False, True),  # of 1% of the units: but one that has no use at all
+    ],
+)
+def test_a_product_without_a_use_tells_if_three_were_expected(rate, used, its, unclear):
+    """By its sales in the weeks before and after the offer."""
+    units = np.full((8, 40), 10.0)
+    units[7] = rate
+    units[7, 10:20] = 0.5  # does not matter
+    with_it = np.zeros((8, 40))
+    with_it[:4, 10:20] = used if used >= 1 else 3
+    found = _told(units, with_it)
+    assert (found[0][7], found[1][7]) == (its, unclear)
+    assert found[0][:4] == [True] * 4
+    assert found[1][:7] == [False] * 7
+
+
+@pytest.mark.parametrize(("without", "is_whole"), [(1, True), (2, False)])
+def test_a_discount_of_19_of_20_products_is_for_all(without, is_whole):
+    units = np.full((21, 40), 10.0)
+    units[20] = 0.01
+    with_it = np.zeros((21, 40))
+    with_it[: 20 - without, 10:20] = 3
+    its, unclear = _told(units, with_it)
+    assert its == ([True] * 21 if is_whole else [True] * 18 + [False] * 3)
+    assert unclear == ([False] * 21 if is_whole else [False] * 20 + [True])
+
+
+@pytest.mark.parametrize(("used", "unclear"), [(4, False), (5, True)])
+def test_a_discount_of_less_than_a_twentieth_blurs_nothing(used, unclear):
+    """Of the units of the whole shop while it was on: 4.9% or 5% of 1,000."""
+    units = np.full((11, 30), 10.0)
+    units[10] = 0.0
+    with_it = np.zeros((11, 30))
+    with_it[:used, 10:20] = 1
+    its, told = _told(units, with_it)
+    assert its == [True] * used + [False] * (11 - used)
+    assert told[10] == unclear
+
+
+def test_rates_are_of_weeks_outside_or_of_all():
+    units = np.array([[1.0, 5, np.nan, 3], [np.nan, 5, 7, np.nan], [np.nan] * 4])
+    inside = np.array([False, True, True, False])
+    assert _rates(units, inside).tolist() == [2, 6, 0]
+
+
+def test_the_bound_on_what_was_expected_holds(code):
+    """At least what the product sells in its other weeks, times the weeks on."""
+    rng = np.random.default_rng(6)
+    units = np.where(rng.random((30, 20)) < 0.2, np.nan, rng.poisson(2, (30, 20)))
+    weekly = np.where(np.arange(20) < 8, ON, OFF).astype(np.int8)
+    sales = _sales(units)
+    bound = _most_expected(totals(sales), weekly)
+    expected = _rates(units, weekly != OFF) * np.isfinite(units[:, :8]).sum(axis=1)
+    assert (expected <= bound).all()
+    most = np.nanmax(units, axis=1) * 8 * (1 + 1e-9)
+    assert (bound <= most).all()
+    assert (bound < most).any()
 
 
 @pytest.fixture

@@ -32,6 +32,46 @@ def test_history_knows_when_a_product_was_for_sale():
     assert found.rows(["s00002"]).tolist() == [2]
 
 
+@pytest.mark.parametrize(("weeks", "is_gone"), [(14, False), (15, True)])
+@pytest.mark.parametrize("first", [0, 3])
+def test_a_product_left_where_no_sale_has_a_chance_of_a_hundredth(weeks, is_gone, first):
+    """One a week in ten weeks, then none: 4 weeks have a chance of 1.8%, 5 of 0.7%.
+
+    Weeks before its first sale are not weeks at that rate.
+    """
+    units = np.zeros((2, first + weeks), dtype=int)
+    units[0], units[1, first : first + 10] = 2, 1
+    rows = frame(units, np.zeros_like(units))
+    rows.loc[rows["sku"] == "s00001", "first_week"] = 1 - weeks if first else -99
+    known = np.isfinite(history(rows).sales.units[1])
+    begins = first + 1 if first else 0
+    assert known.tolist() == [
+        begins <= week < first + (10 if is_gone else weeks) for week in range(first + weeks)
+    ]
+
+
+def test_a_history_has_categories_discounts_and_amounts():
+    """Sorted by SKU; the discounts in order, with their orders; what was listed and given."""
+    units = np.array([[2, 0, 4], [1, 1, 1]])
+    taken = np.array([[2, 0, 0], [0, 1, 0]])
+    rows = pd.concat(
+        [
+            frame(units, taken, name="b"),
+            frame(units, taken[::-1], name="a").query("level != 'sku'"),
+        ]
+    )
+    rows.loc[rows["sku"] == "s00001", "category"] = "tea"
+    found = history(rows.sample(frac=1, random_state=1))
+    assert list(found.skus) == ["s00000", "s00001"]
+    assert list(found.categories) == [None, "tea"]
+    assert found.sales.listed.tolist() == [[20, 0, 40], [10, 10, 10]]
+    assert found.discounts["discount_id"].tolist() == ["a", "b"]
+    assert found.discounts["orders"].tolist() == [3, 3]
+    nothing = history(rows.head(0))
+    assert nothing.sales.units.shape == (0, 1)
+    assert (len(nothing.discounts), nothing.offers) == (0, ())
+
+
 def test_a_discount_is_never_deeper_than_the_deepest():
     """The share of the list value given away; more than 95% is a fault in the data."""
     units = np.full((3, 20), 2)
@@ -54,6 +94,7 @@ def test_a_discount_for_everyone_has_a_depth_per_week():
     assert found.offers[0].for_everyone
     assert found.depths[0][0, 4:12].tolist() == pytest.approx([0.1] * 4 + [0.3] * 4)
     assert found.depths[0][2].tolist() == pytest.approx([found.depths[0][2, 0]] * 20)
+    assert found.depths[0][2, 0] == pytest.approx((8 * 4 + 12 * 12) / 20 / 40)
 
 
 def test_a_stray_use_does_not_put_a_shelf_price_on():

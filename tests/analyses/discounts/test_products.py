@@ -139,7 +139,8 @@ def test_a_category_has_shares_and_depths_of_its_own():
     sold = pd.DataFrame(
         [
             _category("a", "tea"), _category("b", "tea", units_with=0, savings=0, revenue_with=0),
-            _category("c", "ale", margin=None), _category("d", "ale"), _category("e", "zen", **nothing),
+            _category("c", "ale", margin=None), _category("d", "ale"),
+            _category("e", "zen", **nothing),
             _category("f", None),
         ]
     )  # fmt: skip

@@ -9,6 +9,7 @@ from d1lab.analyses.discounts.recommendation_rule import (
     REASONS,
     PlannedTest,
     Product,
+    _plan,
     cost_of_test,
     depths,
     gains,
@@ -16,6 +17,7 @@ from d1lab.analyses.discounts.recommendation_rule import (
     value_of_test,
 )
 from d1lab.errors import InputError
+from d1lab.stats.power import sample_size
 
 MUG = Product(10, 5, 100, -3.0, 0.3, 0.1, 0.3, None, 0.05, 200)
 
@@ -33,7 +35,7 @@ def test_discount_where_the_gain_is_sure():
 def test_hold_where_a_discount_does_not_pay():
     """At an elasticity of -1.5 and a margin of 50%, no depth is profitable."""
     advice = recommend(MUG._replace(slope=-1.5, error=0.1))
-    assert (advice.decision, advice.reason) == ("hold", "no_gain")
+    assert (advice.decision, advice.reason, advice.depth) == ("hold", "no_gain", None)
     assert advice.units == 100
     assert advice.profit == 500
 
@@ -200,6 +202,77 @@ def test_without_a_slope_it_abstains():
     assert (advice.decision, advice.reason) == (None, "no_slope")
 
 
+def test_depths_are_steps_of_five_percent_within_the_range():
+    """A depth of 0 is none; a gift is at most 95%; both ends count."""
+    assert depths(0.0, 0.1).tolist() == [0.05, 0.1]
+    assert depths(0.05, 0.15).tolist() == [0.05, 0.1, 0.15]
+    assert depths(0.0, 0.04).tolist() == [0.02]
+    assert depths(0.96, 1.0).tolist() == [0.95]
+    assert depths(0.9, 0.99).tolist() == [0.9, 0.95]
+    assert depths(0.3, 0.35).tolist() == [0.3, 0.35]  # 0.35 / 0.05 is below 7 in floats
+
+
+def test_a_unit_sold_at_a_loss_gains_by_no_lift():
+    """At or below cost at the regular price: no chance, whatever the slope."""
+    at = np.array([0.1, 0.2])
+    for cost in (10, 11):
+        assert gains(MUG._replace(slope=-9.0), cost, at).chance.tolist() == [0, 0]
+    assert (gains(MUG._replace(slope=-99.0), 9.0, at).chance == [0.0, 0.0]).all()  # 10% is margin
+    assert gains(MUG._replace(slope=-99.0), 8.99, at).chance.tolist() == pytest.approx([1, 0])
+
+
+def test_the_best_depth_is_chosen_among_those_that_are_sure():
+    """A deeper discount would gain more on average, but is not 80% likely to gain."""
+    product = MUG._replace(slope=-3.3, error=0.95)
+    found = gains(product, 5, depths(0.1, 0.3))
+    sure = found.chance >= 0.8
+    assert sure.any()
+    assert not sure[found.gain.argmax()]
+    advice = recommend(product)
+    assert advice.depth == found.depth[sure][found.gain[sure].argmax()]
+    assert advice.units == pytest.approx(100 * found.lift[found.depth == advice.depth][0])
+    lift = found.lift[found.depth == advice.depth][0]
+    assert advice.break_even_margin == pytest.approx(advice.depth * lift / (lift - 1))
+
+
+def test_a_test_is_planned_for_the_break_even_rate():
+    """Orders of both variants, at least two weeks, at most half a year, and a target below 1."""
+    advice = recommend(OPEN)
+    plan = advice.plan
+    target = 0.02 * 5 / (10 * (1 - advice.depth) - 5)
+    assert plan.target_rate == pytest.approx(target)
+    size = sample_size(0.02, target)
+    assert plan.orders == size.visitors_a + size.visitors_b
+    assert plan.days == 14 == recommend(OPEN._replace(orders_per_day=plan.orders / 14)).plan.days
+    days = recommend(OPEN._replace(orders_per_day=plan.orders / 20, units=1e4)).plan.days
+    assert days == 20
+    last, late = (OPEN._replace(orders_per_day=plan.orders / days) for days in (182, 182.5))
+    assert _plan(last, advice.depth).days == 182
+    assert _plan(late, advice.depth) is None
+    assert recommend(late).reason == "too_rare"
+    little = OPEN._replace(cost=7.0)
+    assert _plan(little, 0.25).target_rate == pytest.approx(0.02 * 3 / 0.5)
+    assert _plan(little, 0.3) is None  # nothing is left of the price
+    for unknown in ({"base_rate": 0.0}, {"orders_per_day": 0.0}, {"base_rate": 0.9}):
+        assert recommend(OPEN._replace(**unknown)).reason == "too_rare"
+
+
+@pytest.mark.parametrize(
+    "missing", [{"slope": None}, {"error": 0.0}, {"cost": None}, {"base_rate": 0}]
+)
+def test_the_value_of_a_test_needs_all_of_its_inputs(missing):
+    with pytest.raises(InputError, match="requires slope, error, cost, and rate"):
+        value_of_test(OPEN._replace(**missing), 0.2, PlannedTest(100, 14, 0.05))
+
+
+def test_a_test_costs_its_work_and_the_worse_half():
+    """50, and half of the gain or loss over its days."""
+    found = gains(MUG, 5, np.array([0.1, 0.3]))
+    for best in (0, 1):
+        lost = abs(found.gain[best]) / 2 * 56 / 28
+        assert cost_of_test(MUG, found, best, PlannedTest(9, 56, 0.1)) == pytest.approx(50 + lost)
+
+
 def test_every_reason_has_words():
     """Every reason has words, so that pages show no codes."""
     assert all(" " in words for words in REASONS.values())
@@ -219,7 +292,7 @@ def test_gains_equal_a_simulation():
 
 def test_gains_refuse_what_makes_no_sense():
     """A missing price, units, or error is rejected."""
-    for wrong in ({"price": 0}, {"units": 0}, {"error": 0}, {"slope": None}):
+    for wrong in ({"price": 0}, {"units": 0}, {"error": 0}, {"slope": None}, {"error": None}):
         with pytest.raises(InputError, match="gains require"):
             gains(MUG._replace(**wrong), 5, np.array([0.1]))
 

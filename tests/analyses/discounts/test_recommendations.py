@@ -11,8 +11,11 @@ import pytest
 
 from d1lab import catalog
 from d1lab.analyses.discount_effect.pooling import OF_SHOP, OWN
-from d1lab.analyses.discounts.recommendations import STAGED, verdict
-from d1lab.analyses.discounts.recommendations_report import details, to_stage
+from d1lab.analyses.discounts import recommendations
+from d1lab.analyses.discounts.recommendations import STAGED, advise, verdict
+from d1lab.analyses.discounts.recommendations_report import details, tables, to_stage
+from d1lab.analyses.discounts.recommendations_report import figures as monthly_figures
+from d1lab.analyses.inventory.turnover import StockLedger
 from d1lab.lab import Lab
 from d1lab.types import TYPES
 from d1lab.warehouse import create_views, next_warehouse, open_warehouse
@@ -176,6 +179,132 @@ def test_depths_and_orders_a_day_of_the_last_weeks(two_products, tmp_path):
         assert cut["orders_per_day"] == 1
 
 
+INPUT = {
+    "product": "P", "unit_price": 10.0, "unit_cost": 5.0, "regular_units": 60.0,
+    "least_depth": 0.1, "most_depth": 0.3, "base_rate": 0.02, "orders_per_day": 1_000.0,
+    "recent_price": 9.0, "always_discounted": False,
+}  # fmt: skip
+SLOPE = {
+    "slope": -5.0, "error_ahead": 0.3, "error_shared": 0.1, "error_by_width": 0.1,
+    "drawn_with": 0, "basis": OWN, "regular_weekly": 20.0,
+}  # fmt: skip
+
+
+def _advised(drift: float | None = None, horizon: int = 28, **stock: int) -> pd.DataFrame:
+    """Advice on products that differ from `INPUT` and `SLOPE` in what their name says."""
+    inputs = {
+        "sure": {}, "dear": {"unit_cost": None}, "cheap": {"recent_price": 4.99},
+        "always": {"always_discounted": True}, "new": {}, "open": {"regular_units": 90.0},
+        "untried": {"least_depth": None}, "unsold": {"recent_price": None},
+        "short": {},
+    }  # fmt: skip
+    slopes = {
+        "open": {"slope": -2.7, "error_ahead": 1.0, "regular_weekly": np.nan}, "new": None,
+    }  # fmt: skip
+    rows = [{"sku": sku, **INPUT, **more} for sku, more in inputs.items()]
+    known = [
+        {"sku": sku, **SLOPE, **(slopes.get(sku) or {})}
+        for sku in inputs
+        if slopes.get(sku, {}) is not None
+    ]
+    ledger = dict.fromkeys(StockLedger._fields, 30) | {"units_sold": 30, "ending_units": 13}
+    stocked = pd.DataFrame([{"sku": "short", **ledger, **stock}])
+    found = SimpleNamespace(products=SimpleNamespace(skus=pd.DataFrame(known), drift=drift))
+    advised = advise(
+        pd.DataFrame(rows), found, stocked, made_on=UNTIL, horizon_days=horizon, lead_time_days=14
+    )
+    return advised.set_index(pd.Index(advised["sku"], name="product_of_a_row"))
+
+
+def test_advice_follows_the_rule_product_by_product():
+    """Each product's slope, costs, stock, and history; what is not known is missing."""
+    advised = _advised()
+    assert advised["decision"].fillna("").to_dict() == {
+        "sure": "discount", "dear": "", "cheap": "hold", "always": "test", "new": "",
+        "open": "test", "untried": "hold", "unsold": "discount", "short": "hold",
+    }  # fmt: skip
+    assert advised.loc["short", "days_of_supply"] == 13
+    assert advised["days_of_supply"].notna().sum() == 1
+    assert (advised["regular_units"] == 80.0).drop(["open", "new"]).all()  # 4 weeks at 20
+    assert advised.loc[["open", "new"], "regular_units"].tolist() == [90.0, 60.0]
+    assert advised.loc["sure", ["slope_error", "drift"]].tolist() == [0.3, 0]
+    margin = advised["margin_rate"]
+    assert margin.drop("dear").tolist() == [0.5] * 8
+    assert np.isnan(margin["dear"])
+    assert (advised["made_on"] == UNTIL).all()
+    tested, learned = advised.loc["open"], advised.loc["always"]
+    assert (tested["plan_orders"] > 0, tested["plan_days"] >= 14) == (True, True)
+    assert (np.isnan(learned["plan_orders"]), learned["plan_days"]) == (True, 14)
+    assert advised["plan_days"].notna().sum() == 2
+    assert advised.loc["sure", "expected_profit"] == pytest.approx(
+        80 * 5 + advised.loc["sure", "gain"]
+    )
+    assert set(recommendations.LATER) <= set(advised)
+    assert advised[list(recommendations.LATER)].isna().all(axis=None)
+    assert set(STAGED.split()) - {"shop"} <= set(advised)
+    assert _advised(ending_units=14).loc["short", "decision"] == "discount"
+
+
+def test_advice_of_a_horizon_and_of_slopes_that_drift():
+    """Two weeks have half of the units; drift widens the interval, and is none where unknown."""
+    four, two, moving = _advised(), _advised(horizon=14), _advised(drift=0.2)
+    assert two.loc["sure", "regular_units"] == 40
+    assert two.loc["sure", "gain"] == pytest.approx(four.loc["sure", "gain"] / 2)
+    assert set(two["horizon_days"]) == {14}
+    assert moving.loc["sure", "drift"] == 0.2
+    assert moving.loc["sure", "gain"] < four.loc["sure", "gain"]  # of the error, less is unknown
+    bare = pd.DataFrame({"sku": []})
+    found = SimpleNamespace(
+        products=SimpleNamespace(skus=pd.DataFrame([{"sku": "a", **SLOPE}]), drift=None)
+    )
+    given = {"made_on": UNTIL, "horizon_days": 28, "lead_time_days": 14}
+    [one] = advise(pd.DataFrame([{"sku": "a", **INPUT}]), found, bare, **given).to_dict("records")
+    assert (one["decision"], np.isnan(one["days_of_supply"])) == ("discount", True)
+
+
+def test_lists_of_advice_have_the_largest_gain_first():
+    """Then the most units, then the SKU; reasons by number of products."""
+    advised = pd.DataFrame(
+        [
+            ("c", "hold", 1.0, 5, "x"), ("b", "hold", 1.0, 9, "z"), ("a", "hold", 1.0, 9, "x"),
+            ("d", "hold", 2.0, 1, "y"), ("e", None, 1.0, 1, "x"), ("f", None, 1.0, 1, "x"),
+            ("g", "test", 1.0, 1, "v"), ("h", "test", 1.0, 1, "u"),
+        ],
+        columns=["sku", "decision", "gain", "regular_units", "why"],
+    )  # fmt: skip
+    assert recommendations.of(advised, "hold")["sku"].tolist() == ["d", "a", "b", "c"]
+    assert recommendations.of(advised, None)["sku"].tolist() == ["e", "f"]
+    assert recommendations.of(advised[::-1], None)["sku"].tolist() == ["e", "f"]
+    assert recommendations.reasons(advised).to_numpy().tolist() == [
+        ["keep the regular price", "x", 2], ["no recommendation", "x", 2], ["test", "u", 1],
+        ["test", "v", 1], ["keep the regular price", "y", 1], ["keep the regular price", "z", 1],
+    ]  # fmt: skip
+    shown = list(recommendations.figures(advised))
+    assert [one["value"] for one in shown] == [0, 2, 4, None]
+    assert shown[2]["note"] == "2 because x"
+    assert next(iter(recommendations.figures(advised)))["value"] == 0
+    assert list(recommendations.figures(advised[4:]))[2]["note"] == ""
+
+
+def test_the_page_shows_amounts_of_30_days_and_the_rule_those_of_the_horizon():
+    advised = _advised()
+    names = (
+        "decision sku depth observed_depth observed_units observed_profit regular_units unit_price "
+        "unit_cost forecast_units"
+    )
+    scored = pd.DataFrame(columns=names.split())
+    shown = tables(advised, scored)
+    of = shown["discount"].frame.set_index("sku")
+    for name in ("regular_units", "expected_units", "expected_profit", "gain", "gain_low"):
+        assert of.loc["sure", name] == pytest.approx(advised.loc["sure", name] * 30 / 28)
+    assert shown["silent"].frame["sku"].tolist() == ["dear"]  # "new" has no slope
+    assert set(shown["hold"].frame["sku"]) == {"cheap", "untried", "short"}
+    figures = {one["metric"]: one["value"] for one in monthly_figures(advised)}
+    assert (figures["to_discount"], figures["to_test"], figures["to_hold"]) == (2, 2, 3)
+    gains = advised.loc[["sure", "unsold"], "gain"].sum()
+    assert figures["expected_gain"] == pytest.approx(gains * 30 / 28)
+
+
 @pytest.mark.parametrize(
     ("decisions", "text"),
     [
@@ -190,7 +319,8 @@ def test_depths_and_orders_a_day_of_the_last_weeks(two_products, tmp_path):
 def test_the_headline_counts_only_what_there_is(decisions, text):
     skus = [str(place) for place in range(len(decisions))]
     advised = pd.DataFrame({"sku": skus, "decision": pd.Series(decisions, dtype=object)})
-    assert verdict(advised.assign(gain=1.0, regular_units=1.0))[0] == text
+    told, status = verdict(advised.assign(gain=1.0, regular_units=1.0))
+    assert (told, status) == (text, "neutral" if any(decisions) else "unknown")
 
 
 def test_details_of_the_first_rows_of_each_table_come_first():
