@@ -69,7 +69,7 @@ def beside() -> Iterator[LaggingD1]:
 
 
 @given(steps=STEPS)
-@settings(max_examples=examples(300))
+@settings(max_examples=examples(150))
 def test_a_session_never_reads_before_its_bookmark(beside, steps):
     """Writes, copies, and reads of two connections in any order, with a replica that lags."""
     beside.reset()

@@ -15,7 +15,7 @@ from d1lab.analyses.ab_tests.decision import AbResult, as_json, compare
 from d1lab.analyses.ab_tests.model import AbPlan, Guardrail, Look, Variant
 from tests.support.examples import examples
 
-SETTINGS = settings(max_examples=examples(60))
+SETTINGS = settings(max_examples=examples(36))
 DECLARED = AbPlan(share_b=0.5, share_declared=True)
 METHODS = ("fixed", "group_sequential", "always_valid")
 
