@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from d1lab.d1 import open_database
 from d1lab.d1.migrate import migrate
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.errors import InputError, UnknownName
@@ -146,3 +148,18 @@ def test_a_database_without_the_migration_says_so(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="Run: d1lab migrate"):
         assign_voucher(db, LAB, planned())
     db.close()
+
+
+def test_d1_keeps_a_large_test(engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real engine writes 20,000 customers at once or not at all, and returns the same."""
+    monkeypatch.setattr(vouchers, "overdue_on", lambda *_: overdue(20_000))
+    with closing(open_database(engine.fresh())) as db:
+        migrate(db)
+        made = assign_voucher(db, LAB, planned())
+        again = assign_voucher(db, LAB, planned())
+        assert again.test == made.test
+        by_id = [each.customers.set_index("customer_id").sort_index() for each in (made, again)]
+        pd.testing.assert_frame_equal(*by_id, check_dtype=False)
+        assert len(again.half(is_sent=True)) == len(again.half(is_sent=False)) == 10_000
+        drop_voucher(db, "harbor", "winback")
+        assert db.query("SELECT count(*) FROM d1lab_voucher_customers").rows == [(0,)]
