@@ -141,7 +141,7 @@ def compare(
     if fault:
         return AbResult("invalid_input", fault)
     result = AbResult(
-        "running",
+        "decided",  # unless there is a reason against it
         primary_metric=plan.primary_metric,
         alpha=float(plan.alpha),
         ended=bool(plan.ended),
@@ -341,7 +341,6 @@ def _decided(result: AbResult, line: Timeline, plan: AbPlan) -> AbResult:
         )
     early = early_estimate(primary.metric, line, plan)
     return result._replace(
-        status="decided",
         winner=winner,
         adjusted_difference=early and early.difference,
         adjusted_ratio=early and early.ratio,

@@ -572,3 +572,145 @@ def test_rates_are_read_in_both_notations() -> None:
     assert parse_rate("5%") == parse_rate("0.05") == 0.05
     with pytest.raises(InputError):
         parse_rate("5")
+
+
+@pytest.mark.parametrize(
+    ("given", "look", "share", "is_ended", "critical"),
+    [
+        ({"planned_looks": 5}, 5, 1.0, True, 2.031),
+        ({"planned_looks": 5, "look": 5}, 5, 1.0, True, 2.031),
+        ({"planned_looks": 5, "look": 4}, 4, 0.8, False, 2.2898),
+        ({}, 1, None, True, 1.96),
+        ({"always_valid": True}, 1, None, True, None),
+    ],
+)
+def test_a_test_in_words_is_finished_unless_a_look_is_given(
+    given, look, share, is_ended, critical
+) -> None:
+    """The method follows from the looks that are planned."""
+    result = calculate("500/10000", "560/10000", **given)
+    assert (result.look, result.share_of_plan, result.ended) == (look, share, is_ended)
+    expected = "none" if is_ended else None
+    assert (result.winner, result.status) == (expected, "no_decision" if is_ended else "running")
+    assert result.critical == (critical and pytest.approx(critical, abs=1e-4))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"look": 1}, "invalid look 1: no looks are planned"),
+        ({"look": 6, "planned_looks": 5}, "invalid look 6: the plan has 5"),
+    ],
+)
+def test_a_look_is_one_of_the_planned_ones(given, said) -> None:
+    with pytest.raises(InputError, match=said):
+        calculate("500/10000", "560/10000", **given)
+
+
+def test_a_share_is_one_half_where_visitors_are_given() -> None:
+    """Another one is checked; without visitors, none is made up."""
+    assert calculate("500/10000", "560/10000").sample_ratio_p == 1.0
+    assert calculate("500/10000", "560/10000", share_b=0.6).status == "sample_ratio_mismatch"
+    half = calculate("500/10000", "560", share_b=0.4)
+    assert (half.method, half.ratio) == ("binomial", pytest.approx(560 / 500 * 0.6 / 0.4))
+    assert calculate("500", "560/10000").status == "not_declared"
+    wide, narrow = (calculate("500/10000", "560/10000", alpha=alpha) for alpha in (0.01, 0.1))
+    assert (wide.alpha, narrow.status) == (0.01, "decided")
+
+
+def test_observed_values_are_described_with_and_without_a_result() -> None:
+    """Rates and order values of the look that counts; none where a part is unknown or 0."""
+    a, b = Variant(1_000, 50, 2_000.0), Variant(1_000, 0, 0.0)
+    found = compare(a, b, DECLARED)
+    assert (found.rate_a, found.rate_b) == (0.05, 0.0)
+    assert (found.order_value_a, found.order_value_b) == (40.0, None)
+    counts = compare(a._replace(visitors=None), b._replace(conversions=None), DECLARED)
+    assert (counts.rate_a, counts.rate_b, counts.order_value_a) == (None, None, 40.0)
+    plan = DECLARED._replace(method="group_sequential", ended=False, planned_visitors=9_000,
+                             planned_looks=2)  # fmt: skip
+    first = compare(a, a, plan)
+    assert (first.status, first.reason) == ("running", "before the first planned look")
+    assert (first.rate_b, first.order_value_b, first.inputs_hash) == (
+        0.05, 40.0, compare(a, a, plan).inputs_hash,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("method", "ended", "visitors", "look", "spent", "critical"),
+    [
+        ("fixed", True, 20_000, 1, 0.05, 1.96), ("fixed", False, 20_000, 1, 0.05, 1.96),
+        ("fixed", False, 40_000, 1, None, None), ("fixed", True, 40_000, 1, 0.00305, 2.9626),
+        ("group_sequential", False, 40_000, 2, 0.00305, 2.9626),
+        ("always_valid", False, 40_000, 2, None, None),
+    ],
+)  # fmt: skip
+def test_a_result_has_the_look_the_share_and_the_alpha_so_far(
+    method, ended, visitors, look, spent, critical
+) -> None:
+    """Of two looks with 8,000 and 20,000 visitors; a test that is read once has one."""
+    plan = DECLARED._replace(method=method, ended=ended, planned_visitors=visitors)
+    found = compare(A, B, plan, [Look(Variant(4_000, 200), Variant(4_000, 210))])
+    assert (found.look, found.share_of_plan) == (look, 20_000 / visitors)
+    assert found.ended is (ended or visitors == 20_000)
+    assert found.spent_alpha == (None if spent is None else pytest.approx(spent, abs=5e-5))
+    if critical is None:
+        assert found.critical is None
+    else:
+        assert found.critical == pytest.approx(critical, abs=0.001)
+
+
+def test_the_split_is_checked_at_the_looks_with_visitors() -> None:
+    """At the end of a test read once by its last look, else at all looks so far."""
+    plan = DECLARED._replace(ended=False, planned_visitors=100_000)
+    first = Look(Variant(5_000, 250), Variant(5_900, 300))
+    later = Variant(20_000, 1_000), Variant(20_000, 1_000)
+    for method in ("group_sequential", "always_valid"):
+        broken = compare(*later, plan._replace(method=method), [first])
+        assert broken.status == "sample_ratio_mismatch"
+    once = plan._replace(ended=True, planned_visitors=40_000)
+    assert compare(*later, once, [first]).status == "no_decision"
+    unknown = Look(Variant(None, 250), Variant(None, 300))
+    known = compare(*later, plan._replace(method="always_valid"), [unknown])
+    assert known.sample_ratio_p == 1.0
+    uneven = compare(A, Variant(10_345, 560), DECLARED)
+    assert (uneven.sample_ratio_p or 0) == pytest.approx(0.0156, abs=2e-4)
+    assert uneven.status == "no_decision"
+
+
+def test_losses_that_are_not_known_are_none() -> None:
+    """Without visitors there is a chance, and no loss per visitor."""
+    plan = DECLARED._replace(primary_metric="revenue")
+    a, b = Variant(None, 100, 6_000.0, 500_000.0), Variant(None, 110, 6_500.0, 520_000.0)
+    found = compare(a, b, plan)
+    assert 0.5 < (found.chance_b_better or 0) < 1
+    assert (found.expected_loss_a, found.expected_loss_b) == (None, None)
+    lossless = compare(A, B, DECLARED)
+    assert (lossless.expected_loss_a or 0) > (lossless.expected_loss_b or 0) > 0
+
+
+def test_only_counts_of_conversions_need_25_of_each_to_decide() -> None:
+    """Customers who order again count once; with visitors, or by money, there is no minimum."""
+    plan = DECLARED._replace(count_inflation=2.0)
+    few = compare(Variant(None, 49), Variant(None, 400), plan)
+    assert few.reason == (
+        "one variant has 24 conversions; at least 25 are required before counts alone decide"
+    )
+    assert (few.status, few.winner, few.confidence_level) == ("insufficient_data", None, None)
+    assert few.p_value is not None
+    assert compare(Variant(None, 50), Variant(None, 400), plan).winner == "b"
+    assert compare(Variant(1_000, 5), Variant(1_000, 90), DECLARED).winner == "b"
+    money = DECLARED._replace(primary_metric="revenue")
+    spent = Variant(None, 30, 300.0, 9_000.0), Variant(None, 90, 3_000.0, 200_000.0)
+    assert compare(*spent, money).winner == "b"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(math.inf, None), (math.nan, None), (0.5, 0.5), (3, 3), (None, None), ("a", "a"), (True, True),
+     ((1, math.inf), [1, None]), ([Variant(5)], [{**dict.fromkeys(Variant._fields), "visitors": 5}]),
+     (np.int64(7), 7)],
+)  # fmt: skip
+def test_json_has_plain_values(value, shown) -> None:
+    found = as_json(value)
+    assert found == shown
+    assert type(found) is type(shown)

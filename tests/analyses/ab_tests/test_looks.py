@@ -176,13 +176,13 @@ def test_earlier_looks_that_are_not_known_are_evenly_spaced(looks, plan, times):
 
 
 def test_information_is_visitors_if_all_looks_have_them():
-    """100 of 250 visitors at the first look, at a fifth of the days; else the share of the plan."""
+    """150 of 250 visitors at the first look, at a fifth of the days; else the share of the plan."""
     plan = SEQUENTIAL
-    looks = [*counted(100, elapsed=0.2), *counted(250, elapsed=0.5)]
+    looks = [*counted(150, elapsed=0.2), *counted(250, elapsed=0.5)]
     line = timeline(looks, plan)
     assert line is not None
-    assert line.information == pytest.approx([0.4, 1.0])
-    assert line.critical == pytest.approx(sequential.bounds([0.2, 0.5], 0.05, [0.4, 1.0]))
+    assert line.information == pytest.approx([0.6, 1.0])
+    assert line.critical == pytest.approx(sequential.bounds([0.2, 0.5], 0.05, [0.6, 1.0]))
     for other in (Variant(), Variant(0, 0)):
         line = timeline([Look(other, other, 0.2), looks[1]], plan)
         assert line is not None

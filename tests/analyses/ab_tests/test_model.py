@@ -17,9 +17,17 @@ from d1lab.analyses.ab_tests.model import (
     Look,
     Variant,
     adjusted_means,
+    clean_look,
     inputs_hash,
+    money_means,
+    parse_rate,
+    parse_variant,
+    rates,
+    splits_unevenly,
+    sums,
     variance_saved,
 )
+from d1lab.errors import InputError
 from tests.analyses.ab_tests.test_ab_tests import DECLARED, UNTIL, day_rows, row
 
 BY_REVENUE = AbPlan(primary_metric="revenue")
@@ -197,3 +205,119 @@ def test_an_impossible_covariate_is_invalid(changed: dict[str, float], said: str
     found = compare(A.sums(), B.sums(**changed), BY_REVENUE)
     assert found.status == "invalid_input"
     assert said in (found.reason or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "visitors", "conversions"),
+    [("500/10000", 10_000, 500), (" 1,500 / 10_000 ", 10_000, 1_500), ("122", None, 122),
+     ("0/0", 0, 0)],
+)  # fmt: skip
+def test_a_variant_is_read_from_text(text: str, visitors: int | None, conversions: int):
+    assert parse_variant(text) == Variant(visitors, conversions)
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [("5%", 0.05), (" 0.05 ", 0.05), ("100%", 1.0), ("1", 1.0), ("0", 0.0), ("0%", 0.0)],
+)
+def test_a_rate_is_a_percentage_or_a_share(text: str, rate: float):
+    assert parse_rate(text) == rate
+
+
+@pytest.mark.parametrize("text", ["", "x", "101%", "1.01", "-1%", "nan", "%"])
+def test_what_is_no_rate_is_refused(text: str):
+    with pytest.raises(InputError, match="invalid rate"):
+        parse_rate(text)
+
+
+def test_a_look_has_the_visitors_of_both_variants_or_of_neither():
+    """Numbers of any kind become plain ones."""
+    one = Variant(np.int64(9), 4.0, np.float32(2), covariate=3)  # type: ignore[arg-type]
+    found = clean_look(Look(one, one._replace(visitors=None), np.float64(0.5)))
+    assert found == Look(Variant(None, 4, 2.0, covariate=3.0), Variant(None, 4, 2.0, covariate=3.0),
+                         0.5)  # fmt: skip
+    assert [type(value) for value in found.a[1:3]] == [int, float]
+    assert type(found.elapsed) is float
+    both = clean_look(Look(one, one))
+    assert (both.a.visitors, both.elapsed, type(both.a.visitors)) == (9, None, int)
+
+
+MONEY = Variant(1_000, 50, 900.0, 40_000.0, 300.0, 9_000.0)
+
+
+def means_of(both: Any) -> list[float]:
+    return [float(both.a[-1]), float(both.b[-1]), float(both.error[-1])]
+
+
+def test_money_is_per_visitor_or_per_declared_share():
+    """Welch's with visitors; sums of squares over the shares, and inflated, without."""
+    b = MONEY._replace(revenue=1_200.0)
+    found = money_means("revenue", [MONEY], [b], 0.4, 2.0)
+    spread = (40_000 - 900**2 / 1_000 + 40_000 - 1_200**2 / 1_000) / 999 / 1_000
+    assert means_of(found) == pytest.approx([0.9, 1.2, spread**0.5])
+    a, b = (one._replace(visitors=None) for one in (MONEY, b))
+    found = money_means("revenue", [a], [b], 0.4, 2.0)
+    spread = 2 * (40_000 / 0.6**2 + 40_000 / 0.4**2)
+    assert means_of(found) == pytest.approx([900 / 0.6, 1_200 / 0.4, spread**0.5])
+    assert means_of(money_means("profit", [a], [b], 0.4)) == pytest.approx(
+        [300 / 0.6, 300 / 0.4, (9_000 / 0.6**2 + 9_000 / 0.4**2) ** 0.5]
+    )
+
+
+def test_an_uneven_split_exchanges_the_variances_by_buyers():
+    """Of the last look's split; with very many visitors in place of unknown ones."""
+    small = MONEY._replace(visitors=100, conversions=5, revenue=110.0)
+    found = money_means("revenue", [small, MONEY], [small, small], None)
+    variances = [(sums[1] - sums[0] ** 2 / n) / (n - 1) / n for sums, n in (
+        ((900.0, 40_000.0), 1_000), ((110.0, 40_000.0), 100))]  # fmt: skip
+    assert found.variance_a[-1] == pytest.approx(variances[0] * 50 / 5)
+    assert found.variance_b[-1] == pytest.approx(variances[1] * 5 / 50)
+    a, b = (one._replace(visitors=None) for one in (MONEY, small))
+    counts = money_means("revenue", [a], [b], 0.1, 1.5)
+    assert counts.a[0] == pytest.approx(900 / 0.9)
+    assert counts.b[0] == pytest.approx(110 / 0.1)
+    assert counts.variance_a[0] == pytest.approx(1.5 * 40_000 / 0.9**2 * 50 / 5, rel=1e-6)
+    assert counts.variance_b[0] == pytest.approx(1.5 * 40_000 / 0.1**2 * 5 / 50, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "share", "is_uneven"),
+    [
+        (600, 400, None, False), (601, 399, None, True), (399, 601, 0.5, True),
+        (None, None, 0.4, False), (None, None, 0.399, True), (None, None, 0.601, True),
+        (None, None, None, False), (900, None, 0.1, False), (None, 100, 0.1, False),
+        (0, 100, 0.1, False), (100, 0, 0.1, False),
+    ],
+)  # fmt: skip
+def test_a_split_is_that_of_the_visitors_or_the_declared_one(a, b, share, is_uneven):
+    assert splits_unevenly(Variant(a), Variant(b), share) is is_uneven
+
+
+def test_sums_of_conversions_are_their_own_squares():
+    assert [float(x[0]) for x in sums([MONEY], "conversions")] == [1_000, 50, 50]
+    assert [float(x[0]) for x in sums([MONEY], "profit")] == [1_000, 300, 9_000]
+    assert [float(x[0]) for x in rates([MONEY], [Variant(9, 2)])] == [50, 1_000, 2, 9]
+
+
+def test_a_covariate_at_the_limit_of_balance():
+    """A difference with p above 0.001 is chance; one below it is not."""
+    for shift, is_used in ((0.9, True), (1.15, False)):
+        x = B.x + shift * (B.x.std() ** 2 / 3_200 + A.x.std() ** 2 / 3_000) ** 0.5 * 3.2
+        x = x - (B.x.mean() - A.x.mean())
+        moved = Rows(x, B.y).sums()
+        p = stats.ttest_ind(x, A.x, equal_var=False).pvalue
+        assert bool(p >= 0.001) is is_used
+        assert (adjusted_means("revenue", [A.sums()], [moved]) is not None) is is_used
+
+
+def test_totals_only_is_an_input_if_it_holds():
+    """Decisions of tests with days keep their hash, whatever was added to plans since."""
+    look = [Look(MONEY, MONEY)]
+    plans = [AbPlan(), AbPlan(unit="day"), AbPlan(totals_only=True),
+             AbPlan(totals_only=True, unit="day"), AbPlan(tuned_conversions=5)]  # fmt: skip
+    assert len({inputs_hash(look, plan, "v") for plan in plans}) == 5
+    assert inputs_hash(look, AbPlan(), "v") != inputs_hash(look, AbPlan(), "w")
+    assert inputs_hash(look, AbPlan(), "v") != inputs_hash([look[0]._replace(elapsed=0.5)],
+                                                           AbPlan(), "v")  # fmt: skip
+    digest = "10358c2e56046dad4b0532aaef6740b782a649840f052ef7be21fc1c91cacbcf"
+    assert inputs_hash(look, AbPlan(), "v") == digest  # decisions of earlier versions are repeated

@@ -13,6 +13,8 @@ from d1lab.analyses.ab_tests import report
 from d1lab.analyses.ab_tests import shop as ab_tests
 from d1lab.analyses.ab_tests.advice import advised
 from d1lab.analyses.ab_tests.list_report import all_tests, evidence_list
+from d1lab.analyses.ab_tests.model import Arm, Guardrail, Look, Variant
+from d1lab.analyses.ab_tests.plans import DefaultPlan
 from d1lab.analyses.ab_tests.rows import read_test
 from d1lab.analyses.ab_tests.sentences import sentence
 from d1lab.metrics import evaluate, load_metrics
@@ -340,3 +342,145 @@ def test_start_without_a_time_has_no_default_plan() -> None:
     test = read_test(known(**COUNTS, started_at=None), [], UNTIL)
     assert (test.default, test.planned_end) == (None, None)
     assert START.date() not in test.days
+
+
+SUMS_OF_A_ROW = ("visitors", "conversions", "revenue", "revenue_squares", "profit",
+                 "profit_squares")  # fmt: skip
+
+
+def filled(**given: Any) -> dict[str, Any]:
+    """A row whose sums are all different: those of A from 1 on, those of B from 11 on."""
+    sums = {
+        f"variant_{variant}_{name}": first + place
+        for variant, first in (("a", 1), ("b", 11))
+        for place, name in enumerate(SUMS_OF_A_ROW)
+    }
+    return known(**sums, **given)
+
+
+def test_totals_are_read_into_their_fields() -> None:
+    """One look, with the share of the days up to the report, or up to an earlier end."""
+    test = read_test(filled(planned_end_at=datetime(2026, 5, 21), test_name="Gift"), [], UNTIL)
+    assert test.a == Variant(1, 2, 3, 4, 5, 6)
+    assert test.b == Variant(11, 12, 13, 14, 15, 16)
+    assert (test.name, test.looks, test.days, test.blocked) == ("Gift", (), (), None)
+    assert (test.plan.elapsed, test.plan.totals_only, test.first_day) == (0.5, True, START.date())
+    end = {"planned_end_at": datetime(2026, 5, 21), "ended_at": datetime(2026, 5, 6)}
+    assert read_test(filled(**end), [], UNTIL).plan.elapsed == 0.25
+    assert read_test(filled(**end), [], date(2026, 5, 4)).plan.elapsed == 0.2
+    later = read_test(filled(sums_are_later=True), [], UNTIL)
+    assert (later.a, later.b, later.plan.elapsed) == (Variant(), Variant(), None)
+    assert later.faults == (
+        "there are no daily sums, and the totals include days after the report date",
+    )
+    assert read_test(filled(), [], UNTIL).name == "t"
+
+
+def test_days_are_read_into_looks_in_their_order() -> None:
+    """B has no row on the second day; covariates are of days only."""
+    columns = (*SUMS_OF_A_ROW, "covariate", "covariate_squares", "covariate_revenue",
+               "covariate_profit")  # fmt: skip
+    rows = [
+        {"variant": variant, "day": datetime(2026, 5, day)}
+        | {name: first + place for place, name in enumerate(columns)}
+        for variant, day, first in (("a", 3, 40), ("a", 1, 1), ("b", 1, 20), ("b", 3, 60))
+    ]
+    test = read_test(filled(planned_end_at=datetime(2026, 5, 11)), rows, UNTIL)
+    assert test.a == Variant(*range(40, 50))
+    assert test.b == Variant(*range(60, 70))
+    [first] = test.looks
+    assert first == Look(Variant(*range(1, 11)), Variant(*range(20, 30)), 0.1)
+    assert (test.plan.elapsed, test.plan.totals_only) == (0.3, False)
+    assert test.days == (date(2026, 5, 1), date(2026, 5, 3))
+    unknown = [{**rows[1], "day": None}]
+    assert read_test(filled(), unknown, UNTIL).plan.totals_only
+    alone = read_test(filled(), rows[:2], UNTIL)
+    assert (alone.b, alone.looks[0].b) == (Variant(), Variant())
+    arms = [{"variant": "c", "share": 0.25, **{name: 7 for name in SUMS_OF_A_ROW}}]
+    several = read_test(filled(), rows, UNTIL, arms)
+    assert (several.days, several.a.visitors) == ((), 1)
+    assert several.more == (Arm("c", Variant(7, 7, 7, 7, 7, 7), 0.25),)
+    [later] = read_test(filled(sums_are_later=True), [], UNTIL, arms).more
+    assert later == Arm("c", Variant(), 0.25)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, {"method": "group_sequential", "alpha": 0.05, "ended": False, "share_b": None,
+              "share_declared": False, "planned_looks": 8, "unit": "visitor",
+              "count_inflation": None, "money_inflation": 1.0, "planned_visitors": None}),
+        ({"method": "fixed", "alpha": 0.01, "ended": True, "unit": "day"},
+         {"method": "fixed", "alpha": 0.01, "ended": True, "planned_looks": None, "unit": "day"}),
+        ({"share_b": 0.3, "share_declared": True}, {"share_b": 0.3, "share_declared": True}),
+        ({"share_declared": True}, {"share_b": None, "share_declared": False}),
+        ({"share_declared": True, "variant_b_config": '{"share": 0.4}'},
+         {"share_b": 0.4, "share_declared": True}),
+        ({"share_b": 0.3, "variant_b_config": '{"share": 0.4}'},
+         {"share_b": 0.3, "share_declared": False}),
+        ({"planned_visitors": 900, "planned_looks": 5}, {"planned_looks": 5,
+         "planned_visitors": 900}),
+        ({"primary_metric": "revenue"}, {"primary_metric": "revenue"}),
+        ({"count_inflation": 1.5, "money_inflation": 1.2},
+         {"count_inflation": 1.5, "money_inflation": 1.2}),
+        ({"money_inflation": 0.9}, {"money_inflation": 1.0}),
+        ({"method": "always_valid", "orders_before": 4_000},
+         {"tuned_conversions": 4_000, "planned_looks": None}),
+        ({"method": "group_sequential", "orders_before": 4_000}, {"planned_looks": 4}),
+        ({"orders_before": 4_000, "planned_looks": 3},
+         {"tuned_conversions": None, "planned_looks": 3}),
+        ({"guardrails": '[{"metric": "profit", "margin": 0.1}]'},
+         {"guardrails": (Guardrail("profit", 0.1),)}),
+    ],
+)  # fmt: skip
+def test_a_declared_plan_is_read_and_the_rest_is_the_default(given, expected) -> None:
+    plan = read_test(known(**given), [], UNTIL).plan
+    assert {name: getattr(plan, name) for name in expected} == expected
+
+
+def test_the_default_plan_has_its_end_and_a_declared_one_none() -> None:
+    """28 or 56 days with the first one; `fixed` and always-valid tests have no default end."""
+    assert read_test(known(), [], UNTIL).planned_end == date(2026, 6, 25)
+    for given in ({"method": "fixed"}, {"method": "always_valid"}, {"planned_looks": 4},
+                  {"planned_visitors": 9}, {"started_at": None}):  # fmt: skip
+        assert read_test(known(**given), [], UNTIL).planned_end is None
+    assert read_test(known(method="fixed"), [], UNTIL).default is None
+    assert read_test(known(method="always_valid"), [], UNTIL).default is not None
+    recorded = {"plan_days": 28.0, "plan_orders_before": None, "plan_tuned_conversions": 5.0}
+    test = read_test(known(orders_before=9_000.0, **recorded), [], UNTIL)
+    assert test.default == DefaultPlan(28, 4, None, 5)
+    fresh = read_test(known(orders_before=9_000.0), [], UNTIL).default
+    assert fresh == DefaultPlan(28, 4, 9_000, 9_000)
+
+
+@pytest.mark.parametrize(
+    ("end", "until", "share"),
+    [
+        (datetime(2026, 5, 11), date(2026, 5, 1), 0.1),
+        (datetime(2026, 5, 11), date(2026, 4, 30), None),  # before the start
+        (datetime(2026, 5, 2), date(2026, 5, 3), 3.0),
+        (datetime(2026, 5, 1), date(2026, 5, 3), None),  # ends before it starts
+    ],
+)
+def test_the_share_of_the_days_is_of_those_that_are_planned(end, until, share) -> None:
+    found = read_test(known(**COUNTS, planned_end_at=end), [], until).plan.elapsed
+    assert found == (share and pytest.approx(share))
+
+
+def test_faults_of_both_configurations_are_told() -> None:
+    """And a share that contradicts the declared one; an equal one does not."""
+    faulty = known(variant_a_config="[", variant_b_config="3", share_b=0.5, share_declared=True)
+    first, second = read_test(faulty, [], UNTIL).faults
+    assert first.startswith("the configuration of variant a is invalid (invalid JSON")
+    assert second == (
+        "the configuration of variant b is invalid (not a JSON object), so its discount and its "
+        "products are unknown"
+    )
+    config = {"variant_b_config": '{"share": 0.5, "discount_rate": 0.2}', "share_declared": True}
+    same = read_test(known(**config, share_b=0.5), [], UNTIL)
+    assert (same.faults, same.variants[1].discount_rate) == ((), 0.2)
+    [told] = read_test(known(**config, share_b=0.4), [], UNTIL).faults
+    assert told == "B's declared share is 0.4, but its configuration has 0.5"
+    assert read_test(known(guardrails="["), [], UNTIL).blocked
+    assert read_test(known(source="simulated"), [], UNTIL).simulated
+    assert not read_test(known(), [], UNTIL).simulated
