@@ -101,7 +101,7 @@ def compare_arms(a: Variant, others: Sequence[Arm], plan: AbPlan) -> ArmsResult:
         result = _at_alpha(found, p, once, level)
         result = result._replace(reason=_reason(result, arm))
         arms.append(ArmResult(arm.name, arm.sums, result, correction, level))
-    return _together(arms)
+    return together(arms)
 
 
 def calculate_arms(
@@ -250,8 +250,12 @@ def _at_alpha(result: AbResult, p: float | None, plan: AbPlan, level: float) -> 
     )
 
 
-def _together(arms: list[ArmResult]) -> ArmsResult:
-    """Return the result of the test from its comparisons."""
+def together(arms: list[ArmResult]) -> ArmsResult:
+    """Return the result of the test from its comparisons with A.
+
+    Args:
+        arms: At least one.
+    """
     broken = [arm for arm in arms if arm.result.status in _STOPPING]
     if broken:
         stopped = [arm._replace(result=_without(arm.result, broken[0].result)) for arm in arms]

@@ -8,11 +8,24 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from d1lab.analyses.ab_tests.arms import TOTALS_ONLY, ArmsResult, compare_arms
-from d1lab.analyses.ab_tests.decision import compare
+from d1lab.analyses.ab_tests.arms import (
+    TOTALS_ONLY,
+    ArmResult,
+    ArmsResult,
+    by_holm,
+    calculate_arms,
+    compare_arms,
+    letter,
+    named,
+    together,
+)
+from d1lab.analyses.ab_tests.conclusion import Effect
+from d1lab.analyses.ab_tests.decision import AbResult, compare, confidence_level
 from d1lab.analyses.ab_tests.looks import AWAITS_END
 from d1lab.analyses.ab_tests.model import AbPlan, Arm, Variant
 from d1lab.analyses.ab_tests.sentences import sentence
+from d1lab.stats.dunnett import dunnett_levels, dunnett_p
+from d1lab.stats.means import Sums, welch
 from d1lab.stats.proportions import Rates, score_p
 from tests.support.examples import examples
 
@@ -195,3 +208,198 @@ def false_winners(metric: str, tests: int, seed: int) -> float:
 def test_all_comparisons_together_err_in_five_percent(metric: str):
     """Four equal variants; money can overrule conversions, which costs a little."""
     assert 0.025 < false_winners(metric, examples(2_000), 7) < 0.065
+
+
+def made(text: str, **given: Any) -> ArmsResult:
+    """A test in words: A first."""
+    a, *others = text.split()
+    return calculate_arms(a, others, **given)
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "status", "leading", "corrections"),
+    [
+        ("500/10000 520/10000 580/10000", {}, "decided", "c", {"holm"}),
+        ("500/10000 520/10000 580/10000", {"alpha": 0.01}, "no_decision", "c", {"holm"}),
+        ("500/10000 520/10000 680/10000", {"always_valid": True}, "decided", "c", {"bonferroni"}),
+        ("500/10000 640/10000", {}, "decided", "b", {"holm"}),
+        ("500/10000 520/10000 580/10000", {"share": 0.3}, "sample_ratio_mismatch", "b", {"holm"}),
+        ("500 250 340", {"share": 0.25}, "decided", "c", {"holm"}),
+        ("500 250 340", {}, "not_declared", "b", {"holm"}),
+        ("500/10000 520/10000 580", {}, "no_decision", "b", {"holm"}),
+        ("500/10000 520/10000 580/10000", {"share": 0.5}, "invalid_input", "b", set()),
+        ("500/10000 520/10000 580/10000", {"alpha": 0.5}, "invalid_input", "b", set()),
+    ],
+)  # fmt: skip
+def test_several_variants_in_words(text, given, status, leading, corrections):
+    """Equal shares of counted visitors unless declared; variants are b, c, ... in their order."""
+    found = made(text, **given)
+    assert (found.result.status, found.leading) == (status, leading)
+    assert {arm.correction for arm in found.arms} == corrections
+    assert [arm.arm for arm in found.arms] == list("bcd")[: len(found.arms)]
+    if not corrections:
+        assert (found.winner, found.arms) == (None, ())
+    for arm in found.arms:
+        assert arm.result.alpha == given.get("alpha", 0.05)
+
+
+def test_shares_leave_something_for_a():
+    """0.49 each leaves 2%; the reason of an invalid plan comes first."""
+    assert made("20 490 490", share=0.49).result.status == "insufficient_data"
+    none = made("20 490 490", share=0.5).result
+    assert none.reason == "the declared shares leave no visitors for variant a"
+    assert "alpha" in (made("20 490 490", share=0.5, alpha=0.7).result.reason or "")
+
+
+@pytest.mark.parametrize(
+    ("p", "alpha", "adjusted", "levels"),
+    [
+        ([0.01, 0.04, 0.03], 0.05, [0.03, 0.06, 0.06], [0.05 / 3, 0.025, 0.025]),
+        ([0.01, 0.02, 0.04], 0.05, [0.03, 0.04, 0.04], [0.05 / 3, 0.025, 0.05]),
+        ([0.04, None], 0.05, [0.08, None], [0.025, 0.025]),
+        ([None, 0.02], 0.05, [None, 0.04], [0.05, 0.025]),
+        ([0.025, 0.5], 0.05, [0.05, 0.5], [0.025, 0.025]),  # at alpha, nothing is rejected
+        ([0.5], 0.1, [0.5], [0.1]),
+        ([0.9, 0.8], 0.05, [1.0, 1.0], [0.025, 0.025]),
+    ],
+)  # fmt: skip
+def test_holms_levels_grow_with_each_rejection(p, alpha, adjusted, levels):
+    found = by_holm(p, alpha)
+    assert found[0] == [None if one is None else pytest.approx(one) for one in adjusted]
+    assert found[1] == pytest.approx(levels)
+
+
+def test_sentences_about_b_are_about_the_variant():
+    """Whole words only; a name of several letters stays as it is."""
+    text = "B wins: variant b, not Bob or variant bob"
+    assert named(text, "c") == "C wins: variant c, not Bob or variant bob"
+    assert named(text, "new") == "new wins: variant new, not Bob or variant bob"
+    assert [letter(name) for name in ("c", "new", "C")] == ["C", "new", "C"]
+
+
+MONEY = {"primary_metric": "revenue"}
+B, C = Variant(10_000, 510, 53_000.0, 1.40e6), Variant(10_000, 560, 56_900.0, 1.40e6)
+
+
+@pytest.mark.parametrize(
+    ("variants", "plan", "correction"),
+    [
+        ((A, B, C), {}, "dunnett"),
+        ((A, B, C), {"elapsed": 0.5}, "holm"),  # ended early: p is not that of one look
+        ((A, B, C), {"elapsed": 1.0}, "dunnett"),
+        ((A, B, C), {"planned_visitors": 40_000}, "holm"),
+        ((A, B, C), {"planned_visitors": 30_000}, "dunnett"),
+        ((A, B._replace(visitors=6_000), C), {}, "holm"),  # unevenly split
+        ((A, B, C._replace(revenue=None)), {}, "holm"),
+        ((A, B, C._replace(revenue_squares=None)), {}, "holm"),
+        ((A, B, C), {"primary_metric": "conversions"}, "holm"),
+        ((A, B, C), {"method": "always_valid"}, "bonferroni"),
+        ((A, B, C), {"method": "group_sequential"}, "dunnett"),  # read once
+    ],
+)
+def test_money_read_once_at_an_even_split_shares_its_control(variants, plan, correction):
+    a, *others = variants
+    declared = [Arm(name, one) for name, one in zip("bc", others, strict=True)]
+    found = compare_arms(a, declared, AbPlan(**{**MONEY, **plan}))
+    assert {arm.correction for arm in found.arms} == {correction}
+    levels = {arm.level for arm in found.arms}
+    assert min(levels) >= 0.025
+    if correction == "dunnett":
+        assert 0.025 < max(levels) < 0.05
+
+
+def test_dunnetts_p_and_levels_are_those_of_the_pairs():
+    """Each t, its degrees of freedom, and sqrt(variance of A / variance of the difference)."""
+    found = compare_arms(A, [Arm("b", B), Arm("c", C)], AbPlan(**MONEY, alpha=0.1))
+    pairs = [welch(*(Sums.of(one.visitors, one.revenue, one.revenue_squares)
+                     for one in (A, other))) for other in (B, C)]  # fmt: skip
+    loads = [float((one.variance_a / (one.variance_a + one.variance_b)) ** 0.5) for one in pairs]
+    freedom = [float(one.freedom) for one in pairs]
+    t = [float((one.b - one.a) / one.error) for one in pairs]
+    assert p_values(found) == pytest.approx(dunnett_p(t, freedom, loads).tolist(), rel=1e-9)
+    assert [arm.level for arm in found.arms] == pytest.approx(
+        dunnett_levels(0.1, freedom, loads), rel=1e-9
+    )
+    at = compare(A, C, AbPlan(**MONEY, alpha=found.arms[1].level))
+    assert found.arms[1].result.ratio_low == pytest.approx(at.ratio_low)
+    assert found.arms[1].sums == C
+
+
+@pytest.mark.parametrize("method", ["fixed", "always_valid"])
+def test_a_loss_that_overrules_has_the_level_of_its_comparison(method: Any):
+    """Its own p-value, divided by the share of alpha that the comparison has."""
+    b, c = Variant(10_000, 505, 52_100.0, 1.4e6), Variant(10_000, 640, 40_000.0, 1.0e6)
+    plan = THIRDS._replace(method=method)
+    found = compare_arms(A, arms(b, c), plan)
+    lost = found.arms[1]
+    alone = compare(A, c, plan._replace(share_b=0.5, alpha=lost.level))
+    assert (lost.result.primary_metric, alone.primary_metric) == ("revenue", "revenue")
+    expected = min((alone.p_value or 0) * 0.05 / lost.level, 1)
+    assert lost.result.p_value == pytest.approx(expected)
+    assert lost.result.confidence_level == confidence_level(expected)
+
+
+def test_a_test_of_several_variants_knows_the_visitors_of_all():
+    """10,000 of each are half of 60,000, and all of 30,000; one that is not counted hides it."""
+    plan = THIRDS._replace(planned_visitors=60_000)
+    half = compare_arms(A, arms(Variant(10_000, 620), Variant(10_000, 640)), plan)
+    assert half.result.share_of_plan == pytest.approx(0.5)
+    assert half.result.critical is not None
+    assert half.result.critical > 2.9
+    elapsed = plan._replace(elapsed=0.25)
+    unknown = compare_arms(A, arms(Variant(10_000, 620), Variant(None, 640)), elapsed)
+    assert unknown.arms[0].result.share_of_plan == pytest.approx(0.25)
+    always = plan._replace(method="always_valid", primary_metric="revenue")
+    seen = compare_arms(A, arms(B, C), always)
+    alone = compare(A, C, always._replace(share_b=0.5, alpha=0.025))
+    assert seen.arms[1].result.ratio_low == pytest.approx(alone.ratio_low)  # tuned to the plan
+    other = compare(A, C, always._replace(share_b=0.5, alpha=0.025, planned_visitors=None))
+    assert other.ratio_low != pytest.approx(alone.ratio_low)
+
+
+def arm_result(name: str, **given: Any) -> ArmResult:
+    known = {"status": "no_decision", "p_value": 0.5, "winner": "none"}
+    return ArmResult(name, A, AbResult(**{**known, **given}), "holm", 0.05)
+
+
+WON = {"status": "decided", "winner": "b", "p_value": 0.01}
+LOST = {"status": "decided", "winner": "a"}
+BROKEN = {"status": "sample_ratio_mismatch", "reason": "split", "winner": None, "p_value": None}
+
+
+def ahead(difference: float | None, ratio: float | None = None) -> dict[str, Any]:
+    return {**WON, "effects": (Effect("revenue", difference=difference, ratio=ratio),)}
+
+
+@pytest.mark.parametrize(
+    ("given", "leading", "winner"),
+    [
+        ([{"p_value": 0.5}, {"p_value": 0.2}, {"p_value": 0.9}], "c", "none"),
+        ([{"p_value": 0.5}, {"p_value": None}], "b", "none"),
+        ([ahead(0.1), ahead(0.3), ahead(0.2)], "c", "b"),
+        ([ahead(None, 1.1), ahead(None, 1.3)], "c", "b"),
+        ([ahead(0.1, 9.0), ahead(0.3, 1.1)], "c", "b"),  # by the difference, if it is known
+        ([ahead(0.0, 9.0), ahead(0.3, 1.1)], "c", "b"),
+        ([ahead(None), ahead(0.1)], "c", "b"),
+        ([{**LOST, "p_value": 0.01}, ahead(0.3)], "c", "b"),
+        ([{**LOST, "p_value": 0.01}, {"p_value": 0.9}], "c", "none"),
+        ([{**LOST, "p_value": 0.01}, {**LOST, "p_value": 0.03}], "c", "a"),
+        ([{"p_value": 0.2}, {"status": "guardrail_failed", "p_value": 0.4}], "c", "none"),
+        ([{**WON, **BROKEN}, ahead(0.3)], "b", None),
+        ([ahead(0.3), {**WON, **BROKEN}], "c", None),
+        ([ahead(0.3), {**BROKEN, "status": "invalid_input"}], "c", None),
+    ],
+)
+def test_the_leading_variant_is_the_best_of_those_that_win(given, leading, winner):
+    """Else the smallest p; A wins only if all others are worse; a broken one breaks all."""
+    made = [arm_result(name, **one) for name, one in zip("bcd", given, strict=False)]
+    found = together(list(made))
+    assert found.leading == leading
+    assert found.winner == (leading if winner == "b" else winner)
+    if winner is None:
+        status = found.result.status
+        assert [arm.result.status for arm in found.arms] == [status] * len(made)
+        assert [arm.result.p_value for arm in found.arms] == [None] * len(made)
+    else:
+        assert found.arms == tuple(made)
+        assert found.result == {arm.arm: arm.result for arm in made}[leading]

@@ -191,6 +191,9 @@ def test_sample_ratio_mismatch_stops_everything() -> None:
     assert (result.status, result.winner, result.p_value) == ("sample_ratio_mismatch", None, None)
     assert result.sample_ratio_p is not None
     assert result.sample_ratio_p < 1e-30
+    assert (result.reason or "").startswith(
+        "10,000 and 12,000 visitors differ from the declared share of B, 0.5 (p = "
+    )
     assert calculate("500/10000", "900/12000", share_b=12 / 22).status == "decided"
 
 
@@ -707,7 +710,7 @@ def test_only_counts_of_conversions_need_25_of_each_to_decide() -> None:
 @pytest.mark.parametrize(
     ("value", "shown"),
     [(math.inf, None), (math.nan, None), (0.5, 0.5), (3, 3), (None, None), ("a", "a"), (True, True),
-     ((1, math.inf), [1, None]), ([Variant(5)], [{**dict.fromkeys(Variant._fields), "visitors": 5}]),
+     ((1, math.inf), [1, None]), ([Variant(5)], [dict.fromkeys(Variant._fields) | {"visitors": 5}]),
      (np.int64(7), 7)],
 )  # fmt: skip
 def test_json_has_plain_values(value, shown) -> None:

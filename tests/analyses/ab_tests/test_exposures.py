@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from d1lab.analyses.ab_tests.exposures import Measure, scan, scan_arms
+from d1lab.analyses.ab_tests.exposures import Measure, scan, scan_arms, scan_clusters, values
 from d1lab.analyses.ab_tests.visitors import VisitorEffect, arm_effects, effects
 from d1lab.errors import InputError, UnknownName
 
@@ -155,3 +155,135 @@ def test_wrong_measures_are_named(rows: Any) -> None:
         scan(rows, [Measure("spend", covariate="before", per="orders")])
     with pytest.raises(InputError, match="exposures"):
         scan(rows, [Measure("part")])
+
+
+ROWS = """
+SELECT * FROM (VALUES
+    ('a', 'x', 1, 10.0, 2.0, 5, 4), ('a', 'x', 0, 20.0, 3.0, 5, 6), ('a', 'y', 1, 30.0, 4.0, 5, 5),
+    ('b', 'y', 1, 40.0, 5.0, 5, 9), ('b', 'y', 0, 50.0, 6.0, 5, 1), ('b', NULL, 1, 70.0, 8.0, 5, 1),
+    ('c', 'x', 1, 90.0, 9.0, 5, 9)
+) AS v (variant, part, bought, spent, earlier, exposed, measured)
+"""
+
+
+@pytest.fixture(scope="module")
+def seven() -> duckdb.DuckDBPyRelation:
+    return duckdb.connect().sql(ROWS)
+
+
+def test_sums_are_those_of_the_rows(seven: Any) -> None:
+    """By measure, then by segment, without the third variant; a covariate or denominator is x."""
+    asked = [
+        Measure("spent"),
+        Measure("spent", covariate="earlier"),
+        Measure("spent", per="bought"),
+    ]
+    plain, cuped, ratio = scan(seven, asked, exposed_at="exposed", covariate_until="measured")
+    assert plain.a == (3, 60, 1_400, 0, 0, 0)
+    assert plain.b == (3, 160, 9_000, 0, 0, 0)
+    assert cuped.a == (3, 60, 1_400, 9, 29, 200)
+    assert cuped.b == (3, 160, 9_000, 19, 125, 1_060)
+    assert ratio.a == (3, 60, 1_400, 2, 2, 40)
+    assert [one[3:] for one in (plain, cuped, ratio)] == [
+        ("plain", None, False, 0, 2), ("covariate", None, False, 0, 2),
+        ("denominator", None, False, 0, 2),
+    ]  # fmt: skip
+    assert [one.measure for one in (plain, cuped, ratio)] == ["spent", "spent", "spent / bought"]
+    for times in ({"exposed_at": "exposed"}, {"covariate_until": "measured"}, {}):
+        [one] = scan(seven, asked[1:2], **times)
+        assert one.late == 0
+    [swapped] = scan(seven, asked[:1], a="c", b="a")
+    assert (swapped.a, swapped.b.y) == ((1, 90, 8_100, 0, 0, 0), 60)
+
+
+def test_segments_follow_all_visitors_of_their_measure(seven: Any) -> None:
+    """A row without a segment is one of its own; a row without the variant's is skipped."""
+    found = scan(seven, [Measure("spent"), Measure("bought")], segment="part")
+    assert [(one.measure, one.segment) for one in found] == [
+        (name, part) for name in ("spent", "bought") for part in (None, "None", "x", "y")
+    ]
+    assert [(float(one.a.y), float(one.b.y)) for one in found[:4]] == [
+        (60, 160), (0, 70), (30, 0), (30, 90),
+    ]  # fmt: skip
+    assert [int(one.a.n + one.b.n) for one in found[4:]] == [6, 1, 2, 3]
+
+
+def test_a_cap_is_inclusive_and_of_both_variants(seven: Any) -> None:
+    """Of 10, 20, 30, 40, 50, 70: a fourth at each end is cut to 22.5 and 47.5."""
+    plain, capped = scan(seven, [Measure("spent", cap=0.25)])
+    assert (plain.capped, capped.capped) == (False, True)
+    assert [float(capped.a.y), float(capped.b.y)] == [22.5 + 22.5 + 30, 40 + 47.5 + 47.5]
+    assert [float(plain.a.y), float(plain.b.y)] == [60, 160]
+    twice = scan(seven, [Measure("spent"), Measure("spent", cap=0.25)])
+    assert [one.capped for one in twice] == [False, True]
+    for cap in (0.0, 0.5, -0.1):
+        with pytest.raises(InputError, match="cap="):
+            scan(seven, [Measure("spent", cap=cap)])
+
+
+def test_missing_values_are_those_of_either_column(seven: Any) -> None:
+    gaps = seven.project(
+        "variant, CASE WHEN spent > 45 THEN NULL ELSE spent END AS spent, "
+        "CASE WHEN spent > 15 THEN earlier END AS earlier"
+    )
+    found = scan(gaps, [Measure("spent"), Measure("spent", covariate="earlier")])
+    assert [one.missing for one in found] == [2, 3]
+    assert [float(x) for x in found[0].b] == [3, 40, 1_600, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"variant": "arm"}, {"segment": "region"}, {"exposed_at": "seen"}, {"covariate_until": "til"}],
+)
+def test_a_column_that_does_not_exist_is_named(seven: Any, given: dict[str, str]) -> None:
+    with pytest.raises(UnknownName, match=next(iter(given.values()))):
+        scan(seven, [Measure("spent")], **given)
+    for asked in (Measure("x"), Measure("spent", per="x"), Measure("spent", covariate="x")):
+        with pytest.raises(UnknownName, match="column 'x'"):
+            scan(seven, [asked])
+    with pytest.raises(UnknownName, match="column 'arm'"):
+        scan_arms(seven, [Measure("spent")], variant="arm")
+
+
+def test_every_other_variant_is_compared_with_the_control(seven: Any) -> None:
+    """In their order; rows without a variant are nobody's."""
+    times = {"exposed_at": "exposed", "covariate_until": "measured"}
+    asked = [Measure("spent", covariate="earlier")]
+    found = scan_arms(seven, asked, segment="part", **times)
+    assert list(found) == ["b", "c"]
+    assert found["b"] == scan(seven, asked, segment="part", **times)
+    assert found["c"][0].b.y == 90
+    others = scan_arms(seven, asked, control="c")
+    assert list(others) == ["a", "b"]
+    some = seven.project("* REPLACE (nullif(variant, 'c') AS variant)")
+    assert list(scan_arms(some, asked)) == ["b"]
+
+
+def test_the_mean_of_each_cluster_counts_once(seven: Any) -> None:
+    """Parts x and y as clusters of A alone; B's part y would be both."""
+    of_a = seven.filter("variant <> 'b'")
+    [sums] = scan_clusters(of_a, ["spent"], cluster="part", b="none")
+    assert sums.role == "cluster"
+    assert [float(x) for x in sums.a[:3]] == [2, 15 + 30, 15**2 + 30**2]
+    with pytest.raises(InputError, match="1 of 2 clusters have both variants"):
+        scan_clusters(seven, ["spent"], cluster="part")
+    [third] = scan_clusters(seven.filter("part <> 'y'"), ["spent"], cluster="part", b="c", a="b")
+    assert (int(third.a.n), int(third.b.n)) == (0, 1)
+    with pytest.raises(UnknownName, match="column 'store'"):
+        scan_clusters(seven, ["spent"], cluster="store")
+    with pytest.raises(InputError, match="exposures"):
+        scan_clusters(seven.project("*, 'text' AS word"), ["word"], cluster="part", b="none")
+    hole = of_a.project("* REPLACE (CASE WHEN spent <> 10 THEN spent END AS spent)")
+    [missing] = scan_clusters(hole, ["spent"], cluster="part", b="none")
+    assert missing.missing == 1
+
+
+def test_values_of_both_variants(seven: Any) -> None:
+    a, b = values(seven.project("*, nullif(spent, 20) AS known"), "known")
+    assert (a.tolist(), b.tolist()) == ([10.0, 30.0], [40.0, 50.0, 70.0])
+    c, a = values(seven, "bought", a="c", b="a")
+    assert (c.tolist(), a.tolist()) == ([1.0], [1.0, 0.0, 1.0])
+    with pytest.raises(UnknownName, match="column 'arm'"):
+        values(seven, "spent", variant="arm")
+    with pytest.raises(InputError, match="exposures"):
+        values(seven, "part")

@@ -10,10 +10,14 @@ from scipy import stats
 
 from d1lab.analyses.ab_tests import shop as ab_tests
 from d1lab.analyses.ab_tests import tables
-from d1lab.analyses.ab_tests.decision import compare
+from d1lab.analyses.ab_tests.conclusion import Effect
+from d1lab.analyses.ab_tests.decision import VERSION, AbResult, compare
+from d1lab.analyses.ab_tests.guardrails import BreakEven, GuardrailResult
 from d1lab.analyses.ab_tests.history import effect_history
 from d1lab.analyses.ab_tests.model import (
     AbPlan,
+    Arm,
+    Guardrail,
     Look,
     Variant,
     adjusted_means,
@@ -27,6 +31,8 @@ from d1lab.analyses.ab_tests.model import (
     sums,
     variance_saved,
 )
+from d1lab.analyses.ab_tests.validation import VariantConfig
+from d1lab.analyses.ab_tests.visitors import VisitorEffect
 from d1lab.errors import InputError
 from tests.analyses.ab_tests.test_ab_tests import DECLARED, UNTIL, day_rows, row
 
@@ -321,3 +327,30 @@ def test_totals_only_is_an_input_if_it_holds():
                                                            AbPlan(), "v")  # fmt: skip
     digest = "10358c2e56046dad4b0532aaef6740b782a649840f052ef7be21fc1c91cacbcf"
     assert inputs_hash(look, AbPlan(), "v") == digest  # decisions of earlier versions are repeated
+
+
+@pytest.mark.parametrize(
+    ("made", "known"),
+    [
+        (Variant(), {}),
+        (Look(Variant(), Variant()), {"a": Variant(), "b": Variant()}),
+        (Arm("c", Variant()), {"name": "c", "sums": Variant()}),
+        (Guardrail("profit", 0.1), {"metric": "profit", "margin": 0.1, "relative": True}),
+        (AbPlan(), {"method": "fixed", "primary_metric": "conversions", "share_declared": False,
+                    "alpha": 0.05, "ended": True, "guardrails": (), "count_inflation": 1.0,
+                    "money_inflation": 1.0, "unit": "visitor", "totals_only": False}),
+        (Effect("profit"), {"metric": "profit", "direction": 0}),
+        (AbResult("running"), {"status": "running", "primary_metric": "conversions",
+                               "alpha": 0.05, "look": 1, "effects": (), "guardrails": (),
+                               "version": VERSION, "ended": True}),
+        (GuardrailResult("profit", 0.1, True, None, None),
+         {"metric": "profit", "margin": 0.1, "relative": True}),
+        (BreakEven(), {}),
+        (VisitorEffect("x", None, "welch", False), {"measure": "x", "method": "welch",
+                                                    "capped": False}),
+        (VariantConfig(), {}),
+    ],
+)  # fmt: skip
+def test_what_is_not_given_is_not_known(made: Any, known: dict[str, Any]):
+    """A missing number is None, never a number or a text."""
+    assert made._asdict() == dict.fromkeys(made._fields) | known

@@ -107,7 +107,8 @@ SPLIT = "Traffic split check (SRM)"
     ("fields", "expected"),
     [
         ({}, []),
-        ({"sample_ratio_p": None}, [(SPLIT, "the number of visitors or the planned split is unknown")]),
+        ({"sample_ratio_p": None},
+         [(SPLIT, "the number of visitors or the planned split is unknown")]),
         ({"status": "not_declared", "reason": "why"}, [("Winner", "why")]),
         ({"status": "insufficient_data"}, [("Winner", "insufficient_data")]),
         ({"status": "guardrail_failed", "reason": "why"}, [("Winner", "why")]),
