@@ -73,7 +73,7 @@ def confirmed(scores: Frame, last: Frame | None, until: date) -> Frame:
     day = np.datetime64(until, "D")
     proposed = texts(scores["rfm_group"])
     if last is None:
-        none = np.full(len(scores), None, dtype=object)
+        none = np.full(len(scores), None)
         labels = Labels(proposed, none, np.full(len(scores), "NaT", dtype="datetime64[D]"))
     else:
         labels = _confirm(scores, proposed, last, day)

@@ -172,7 +172,7 @@ def confirm(
     settled |= _plain(wanted) | _plain(shown.group)
     return Labels(
         np.where(settled, wanted, shown.group),
-        np.where(settled, np.full(len(wanted), None, dtype=object), wanted),
+        np.where(settled, np.full(len(wanted), None), wanted),
         np.where(settled, np.datetime64("NaT", "D"), since),
     )
 

@@ -231,7 +231,7 @@ def lifts(found: SalesHistory, level: str) -> tuple[Frame, DiscountLifts]:
     offers = [found.offers[place] for place in chosen]
     count = len(chosen)
     sizes = np.array([_size(found.sales.units, offer) for offer in offers]).reshape(count, 2)
-    reason = np.full(count, None, dtype=object)
+    reason = np.full(count, None)
     reason[sizes[:, 0] < MIN_SKUS] = "few_skus"
     reason[sizes[:, 0] == 0] = "never_off"
     possible = np.flatnonzero(reason == None)  # noqa: E711 - an array's elements
@@ -290,7 +290,7 @@ def _together(
         others[offer.skus] = np.maximum(others[offer.skus], offer.state == ON)
     fitted = fit(known, hstack([on, csc_array(others.reshape(-1, 1))]) if rest else on)
     half = fitted.half(LEVEL)[: len(offers)]
-    reason = np.full(len(offers), None, dtype=object)
+    reason = np.full(len(offers), None)
     reason[2 * half > np.log(WIDEST)] = "too_wide"
     reason[~fitted.identified[: len(offers)]] = "no_comparison"
     ends = np.expm1(fitted.slopes[: len(offers)] + np.outer([0, -1, 1], half))

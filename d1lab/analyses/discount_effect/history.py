@@ -49,7 +49,7 @@ def history(weeks: Frame) -> SalesHistory:
     skus, sku = np.unique(rows["sku"].to_numpy().astype(str), return_inverse=True)
     first = int(weeks["week"].min()) if len(weeks) else 0
     columns = 1 - first
-    categories = np.full(len(skus), None, dtype=object)
+    categories = np.full(len(skus), None)
     categories[sku] = rows["category"].to_numpy()
     sales = _sales(rows, sku, len(skus), columns)
     closed = weeks[weeks["level"] == "closed"]

@@ -94,7 +94,7 @@ def _squared_variation(units: Floats, where: NDArray[np.bool_]) -> Floats:
 
 
 def _xyz(spread: Floats) -> Texts:
-    classes = np.full(len(spread), None, dtype=object)
+    classes = np.full(len(spread), None)
     for name, limit in (("Z", np.inf), ("Y", Y_VARIATION), ("X", X_VARIATION)):
         classes[spread <= limit] = name
     return classes
@@ -103,7 +103,7 @@ def _xyz(spread: Floats) -> Texts:
 def _demand_class(interval: Floats, sizes: Floats) -> Texts:
     often, even = interval < LONG_INTERVAL, sizes < LUMPY_SQUARE
     known = np.isfinite(interval) & np.isfinite(sizes)
-    classes = np.full(len(interval), None, dtype=object)
+    classes = np.full(len(interval), None)
     classes[known & often & even] = "smooth"
     classes[known & often & ~even] = "erratic"
     classes[known & ~often & even] = "intermittent"

@@ -223,7 +223,7 @@ def _reasons(units: Floats, windows: Floats, chosen: Chosen) -> NDArray[np.objec
         "short_history": since < SHORT_WEEKS,
         "unknown_weeks": (windows < MIN_WINDOWS) | (chosen.rival[:, -1] < 0),
     }
-    reason = np.full(len(units), None, dtype=object)
+    reason = np.full(len(units), None)
     for name, holds in reversed(cases.items()):
         reason[holds] = name
     return reason

@@ -55,7 +55,7 @@ def stock_profit(
         raise InputError(f"expected numbers or arrays of equal length: {error}") from None
     goods, average = sold * cost, units * cost
     known = average > 0
-    reason = np.full(cost.shape, None, dtype=object)
+    reason = np.full(cost.shape, None)
     reason[~known] = "no_stock_value"
     reason[~np.isfinite(cost)] = "no_unit_cost"
     margin = earned - goods

@@ -195,7 +195,7 @@ def _reasons(stock: StockLedger) -> Texts:
         "net_returns": stock.units_sold < 0,
         "no_sales": ~sold,
     }
-    reason = np.full(coverage.shape, None, dtype=object)
+    reason = np.full(coverage.shape, None)
     for name, holds in reversed(cases.items()):
         reason[holds] = name
     return reason

@@ -4,13 +4,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from d1lab.analyses.discount_effect import cannibalization as module
 from d1lab.analyses.discount_effect.cannibalization import _compared, _on_offer, cannibalization
 from d1lab.analyses.discount_effect.effect import shop_effect
 from d1lab.analyses.discount_effect.history import history
 from d1lab.analyses.discounts.report import from_category
+from d1lab.stats.poisson_effects import PoissonFit
 from validation.simulate_discounts import demand, frame
 
 PER_CATEGORY, WEEKS = 10, 52
@@ -76,6 +80,82 @@ def test_too_little_data_has_a_reason():
     bare = found._replace(categories=np.full(len(found.skus), None, dtype=object))
     assert cannibalization(bare, effect.price).reason == "no_categories"
     assert cannibalization(found, np.zeros_like(effect.price)).reason == "no_discount"
+
+
+def _plain(categories, skus, monkeypatch, *, half=0.1, identified=True):
+    """Categories of two products or more each, of which the first is on offer in half of the weeks.
+
+    Return the estimate, and what was given to the regression.
+    """
+    names = np.array([f"c{n % categories}" for n in range(skus)], dtype=object)
+    units = np.full((skus + categories + 1, 6), 4.0)
+    price = np.zeros(units.shape)
+    price[skus : skus + categories, 3:] = -0.2
+    units[0, 5] = np.nan
+    price[0, 5] = np.nan
+    names = np.r_[names, np.array([f"c{n}" for n in range(categories)], dtype=object)]
+    found = SimpleNamespace(categories=np.append(names, None), sales=SimpleNamespace(units=units))
+    seen = []
+    fitted = PoissonFit(
+        *np.array([[-1.0, -2.0], [0, 0]]), np.array([True, identified]),
+        np.ones((skus + categories, 2)), np.full((skus + categories, 2), 0.5),
+        *np.zeros((2, 1)), rows=1, cells=1, deviance_ratio=1.0,
+    )  # fmt: skip
+    monkeypatch.setattr(PoissonFit, "half", lambda self, _: np.array([9.0, half]))
+    monkeypatch.setattr(module, "fit", lambda *given: seen.append(given) or fitted)
+    return cannibalization(found, price), seen
+
+
+@pytest.mark.parametrize(
+    ("categories", "skus", "reason"),
+    [
+        (8, 20, None), (7, 20, "few_categories"), (8, 19, "few_skus"),
+    ],
+)  # fmt: skip
+def test_eight_categories_and_twenty_products_are_enough(categories, skus, reason, monkeypatch):
+    """Products on offer themselves do not count: at the full price, nothing beside them is."""
+    taken, seen = _plain(categories, skus, monkeypatch)
+    assert taken.reason == reason
+    assert taken.categories == categories
+    assert taken.skus == skus
+    assert taken.weeks == 3 * skus - 1  # of one product, one of the three is unknown
+    assert len(seen) == (taken.reason is None)
+
+
+@pytest.mark.parametrize(
+    ("over", "identified", "reason"),
+    [(-1e-9, True, None), (1e-9, True, "too_wide"), (0.0, False, "no_comparison")],
+)
+def test_the_change_is_that_of_the_mean_share(over, identified, reason, monkeypatch):
+    """Of 20 products in 8 categories, with a share of 2/7 or 1/4 of each on offer."""
+    share = _plain(8, 20, monkeypatch)[0].share
+    half = (np.log(4) + over) / 2 / share
+    taken, seen = _plain(8, 20, monkeypatch, half=half, identified=identified)
+    units, causes = seen[0]
+    assert units.shape == (28, 6)  # one has no category
+    shares = causes[:, 1].reshape(28, 6)
+    cells = shares[:20, 3:]
+    known = np.isfinite(units[:20, 3:])
+    assert share == pytest.approx(cells[known].mean())
+    assert set(np.round(shares[:4, 3], 9)) == {0.25}
+    assert np.round(shares[4:8, 3], 9).tolist() == [round(1 / 3, 9)] * 4
+    assert (shares[20:, 3:] == 0).all()
+    assert causes[:, 0].reshape(28, 6)[20:, 3:].tolist() == [[-0.2] * 3] * 8
+    assert taken.reason == reason
+    if reason is None:
+        ends = [np.expm1((-2 + side * half) * share) for side in (0, -1, 1)]
+        assert [taken.change, taken.low, taken.high] == pytest.approx(ends)
+        assert taken.share == pytest.approx(share)
+
+
+def test_errors_are_sums_over_categories():
+    fitted = SimpleNamespace(
+        influence=np.arange(6.0).reshape(3, 2), leverage=np.array([[0.1, 0.2], [0.3, 0.4], [0, 1]])
+    )
+    fitted._replace = lambda **fields: fields
+    found = module._clustered(fitted, np.array([1, 0, 1]))
+    assert found["influence"].tolist() == [[2, 3], [4, 6]]
+    assert found["leverage"].tolist() == [[0.3, 0.4], [0.1, 1.2]]
 
 
 def test_the_share_on_offer_is_by_regular_units():

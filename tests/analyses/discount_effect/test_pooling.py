@@ -81,6 +81,80 @@ def test_slopes_drift_where_they_change_beyond_sampling(monkeypatch, moved, drif
     assert pooling._drift(np.ones((10, 8)), None, -1.0) == pytest.approx(drift)
 
 
+def test_drift_is_a_spread_beyond_the_errors_of_both_halves(monkeypatch):
+    """Changes weigh by their precision, at most that of a variance of .01; ten are needed."""
+    change = np.linspace(1.5, 2.5, 12) * np.resize([1, -1], 12)
+    variance = np.array([0.02, 0.005, 0.03] * 4)
+    variance[11] = np.inf  # nothing to compare in one half
+    halves = iter([(0.0, 0.25), (1.0, 0.75)] * 2)
+    seen = []
+
+    def half(units, *_):
+        seen.append(units)
+        moved, part = next(halves)
+        return moved * change, part * variance
+
+    monkeypatch.setattr(pooling, "_half", half)
+    units = np.arange(12 * 7.0).reshape(12, 7)
+    drift = pooling._drift(units, None, -1.0)
+    weight = 1 / np.maximum(variance[:11], 0.01) ** 2
+    excess = (weight * (change[:11] ** 2 - variance[:11])).sum() / weight.sum()
+    assert drift == pytest.approx(excess**0.5)
+    early, late = seen[:2]
+    assert np.isnan(early).tolist() == [[False] * 3 + [True] * 4] * 12
+    assert np.isnan(late).tolist() == [[True] * 3 + [False] * 4] * 12
+    variance[:2] = np.inf
+    assert pooling._drift(units, None, -1.0) is None  # nine products
+
+
+def test_the_variance_of_a_half_is_its_dispersion_by_its_information(monkeypatch):
+    found = np.array([-2.0, -1.0]), np.array([4.0, 1e-12])
+    monkeypatch.setattr(pooling, "climbed", lambda *_: found)
+    monkeypatch.setattr(pooling, "dispersion_of", lambda units, shop, slope: np.array([2.0, 3.0]))
+    slope, variance = pooling._half(np.ones((2, 3)), None, -1.0)
+    assert (slope.tolist(), variance.tolist()) == ([-2, -1], [0.5, np.inf])
+
+
+@pytest.mark.parametrize(
+    ("categories", "mine", "groups", "count", "named"),
+    [
+        (["b", "a", "b", None, "a"], [0, 1, 2, 4], [2, 1, 2, 0, 1], 3, [1, 1, 1, 0, 1]),
+        (["b", "a", "b", None, "a"], [0, 1, 2], [2, 1, 2, 0, 1], 3, [1, 0, 1, 0, 0]),
+        (["b", "a", "b", None, "a"], [0, 2], [0] * 5, 1, [1, 0, 1, 0, 0]),
+        ([None, float("nan"), None], [0, 1], [0] * 3, 1, [0, 0, 0]),
+    ],
+)
+def test_a_category_tells_of_its_products_with_two_that_are_compared(
+    categories, mine, groups, count, named
+):
+    """One category alone is not told from the shop; products without one are together."""
+    found = pooling._groups(np.array(categories, dtype=object), np.array(mine))
+    assert (found[0].tolist(), found[1]) == (groups, count)
+    assert found[2].tolist() == [bool(one) for one in named]
+
+
+def test_slopes_have_intervals_weeks_and_an_order(found):
+    estimates, _, _ = found
+    rows, products = estimates.products.skus, estimates.products
+    assert list(zip(rows["slope"], rows["sku"], strict=True)) == sorted(
+        zip(rows["slope"], rows["sku"], strict=True)
+    )
+    assert (rows["slope_high"] - rows["slope"]).tolist() == pytest.approx(
+        (1.959964 * rows["error"]).tolist()
+    )
+    assert (rows["slope"] - rows["slope_low"]).tolist() == pytest.approx(
+        (1.959964 * rows["error"]).tolist()
+    )
+    ahead = np.hypot(rows["error"], products.drift or 0.0)
+    assert rows["error_ahead"].tolist() == pytest.approx(ahead.tolist())
+    by_sku = rows.set_index("sku").loc[estimates.history.skus]
+    assert by_sku["weeks_on"].tolist() == (estimates.price < 0).sum(axis=1).tolist()
+    assert by_sku["weeks_off"].tolist() == (estimates.price == 0).sum(axis=1).tolist()
+    assert by_sku["drawn_with"].nunique() == 3
+    assert (rows["error_shared"] < rows["error"]).all()
+    assert (rows["error_by_width"].abs() < rows["error"]).all()
+
+
 def test_regular_units_count_all_weeks(found):
     """Per product: within what Poisson counts allow of the mean of its weeks at the full price."""
     estimates, _, _ = found
