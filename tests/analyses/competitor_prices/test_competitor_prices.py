@@ -324,6 +324,8 @@ def _look(world: World, sku: str, price: object, competitor: str = "acme", back:
         (9, 0, 5, "no_own_price"),  # given away
         (9, "0.01", 5, None),
         (9, 8, 0, "no_price"),
+        ("0.5", "0.4", "0.3", None),  # below 1
+        ("0.3", "0.4", "0.95", "implausible"),
     ],
 )
 def test_a_price_is_compared_from_a_third_to_three_times_the_own(bare, listed, paid, price, reason):
@@ -337,10 +339,10 @@ def test_a_price_is_compared_from_a_third_to_three_times_the_own(bare, listed, p
 
 def test_history_shows_the_five_competitors_with_the_most_prices(bare):
     """By number of observations, then by name: of "e" and "f" with two each, "e"."""
-    _sale(bare, "A", 10, 10)
+    _sale(bare, "A", "0.5", "0.5")
     for competitor, days in {"g": 1, "f": 2, "e": 2, "d": 4, "c": 5, "b": 6, "a": 7}.items():
         for back in range(days):
-            _look(bare, "A", 9, competitor, back)
+            _look(bare, "A", "0.4", competitor, back)
     _look(bare, "A", 0, "g", 1)  # no price
     _look(bare, "A", 0, "g", 2)
     rows = told(bare, "price_history", shop="harbor", until=UNTIL, days=9, currency="EUR", sku="A")

@@ -176,6 +176,73 @@ def test_customer_scores_cut_tiles_as_shopify_does(con):
     assert own.f_score.value_counts().to_dict() == {1: 59, 5: 1}
 
 
+@pytest.mark.parametrize(
+    ("mode", "buyers", "confidence"),
+    [("quintile", 49, "fixed_rules"), ("quintile", 50, "low"), ("ntile", 49, "fixed_rules"),
+     ("quintile", 199, "low"), ("quintile", 200, "normal")],
+)  # fmt: skip
+def test_quintiles_begin_with_50_buyers(con, mode: str, buyers: int, confidence: str):
+    """Of customers 0, 1, 2, ... who bought that many days ago and that much."""
+    lines = [Line(f"c{i:03}", f"o{i}", 300 - i, 1, f"{10 + i}.00") for i in range(buyers)]
+    lines += [Line("c000", "again", 299)]
+    found = _metric(con, "customer_scores", lines, until=START + timedelta(300), mode=mode)
+    assert set(found["confidence"]) == {confidence}
+    tiles = found["m_score"].value_counts()
+    if mode == "ntile":
+        assert tiles.to_dict() == {1: 10, 2: 10, 3: 10, 4: 10, 5: 9}
+    elif buyers < 50:
+        assert found["r_score"].tolist() == [5 if days <= 0.5 else 4 if days <= 1 else 3
+            if days <= 2 else 2 if days <= 3 else 1 for days in found["days"]]  # fmt: skip
+    else:
+        # The first customer spent 20, which is 11th from the bottom, with a tie.
+        assert found["r_score"].tolist() == [
+            1 + 5 * (buyers - 1 - i) // buyers for i in range(buyers)
+        ]
+
+
+def test_customer_scores_of_a_small_shop_at_every_limit(con):
+    """Of a gap of 4 days and a median of 100: both sides of each limit, in SQL and in Python."""
+    lines = []
+
+    def customer(name: str, last: int, purchases: int, spend: float) -> None:
+        """Purchases every fourth day up to a day."""
+        for n in range(purchases):
+            part = spend - 0.01 * (purchases - 1) if n == 0 else 0.01
+            lines.append(Line(name, f"{name}{n}", last - 4 * n, revenue=f"{part:.2f}"))
+
+    for n, days in enumerate((2, 3, 4, 5, 8, 9, 12, 13)):
+        customer(f"r{n}", 100 - days, 2, 100)
+    for n, purchases in enumerate((1, 2, 3, 4, 5, 9, 10, 11)):
+        customer(f"f{n}", 100, purchases, 100)
+    for n, spend in enumerate((49.99, 50, 79.99, 80, 124.99, 125, 199.99, 200)):
+        customer(f"m{n}", 100, 2, spend)
+    found = _metric(con, "customer_scores", lines, until=START + timedelta(100), mode="quintile")
+    scores = _plain(found, "r_score", "f_score", "m_score")
+    assert [scores[f"r{n}"][0] for n in range(8)] == [5, 4, 4, 3, 3, 2, 2, 1]
+    assert [scores[f"f{n}"][1] for n in range(8)] == [1, 2, 3, 3, 4, 4, 5, 5]
+    assert [scores[f"m{n}"][2] for n in range(8)] == [1, 2, 2, 3, 3, 4, 4, 5]
+    assert _plain(found, *LABELS) == _reference(lines, 100)
+
+
+def test_ties_of_tiles_are_in_the_order_of_customers(con):
+    """Ten customers alike but for one: two a tile."""
+    lines = [Line(f"c{i}", f"o{i}", 3) for i in range(10)] + [Line("c0", "more", 4)]
+    found = _metric(con, "customer_scores", lines, until=START + timedelta(9), mode="ntile")
+    rest = [1, 1, 2, 2, 3, 3, 4, 4, 5]  # of the others; the first one bought last, twice, and most
+    for name in ("r_score", "f_score", "m_score"):
+        assert found[name].tolist() == [5, *rest]
+
+
+def test_a_shop_whose_median_spend_is_nothing_has_no_spend_scores(con):
+    """Recency and frequency still say something."""
+    lines = [Line(f"c{i}", f"o{i}", i, revenue="0.00") for i in range(4)]
+    lines += [Line("c0", "again", 4, revenue="5.00"), Line("c9", "o9", 2, revenue="5.00")]
+    found = _metric(con, "customer_scores", lines, until=START + timedelta(9), mode="quintile")
+    assert found["m_score"].isna().all()
+    assert found["f_score"].tolist() == [2, 1, 1, 1, 1]
+    assert set(found["reason"]) == {"spend_says_nothing"}
+
+
 def test_customer_scores_take_refunds_out_and_report_them(con):
     """A partial return lowers spend; a fully returned order is not a purchase."""
     lines = [

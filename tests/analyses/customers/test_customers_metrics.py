@@ -10,9 +10,19 @@ from typing import Any
 
 import pytest
 
-from tests.support.drawn_shop import UNTIL, Line, draw, earned, inside, opened, rows_of, same
+from tests.support.drawn_shop import (
+    UNTIL,
+    Line,
+    draw,
+    earned,
+    inside,
+    odd,
+    opened,
+    rows_of,
+    same,
+)
 
-LINES = draw(3, 500)
+LINES = draw(3, 500) + odd(4, 60)
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +42,43 @@ def _orders(lines: list[Line]) -> dict[str, dict[str, list[Line]]]:
 
 def _day(order: list[Line]) -> date | None:
     return min((line.day for line in order if line.type == "order"), default=None)
+
+
+def test_scores_count_orders_discounts_and_days(con):
+    """Of each customer; prospects are those without a kept purchase, and no walk-in is one."""
+    con.execute(
+        "CREATE OR REPLACE TABLE customers AS FROM (VALUES ('s', 'c24'), ('s', 'c1'), ('s', 'new'),"
+        " ('other', 'z')) AS v (shop, customer_id)"
+    )
+    rows = []
+    found = _orders(LINES)
+    for customer in sorted({*found, "new"}):
+        orders = list(found.get(customer, {}).values())
+        bought = [order for order in orders if _day(order)]
+        kept = [order for order in bought if sum(line.units for line in order) > 0]
+        days = [day for order in kept if (day := _day(order))]
+        back = [line for order in orders for line in order if line.type == "refund"]
+        rows.append(
+            {
+                "shop": "s",
+                "customer_id": customer,
+                "purchases": len(set(days)),
+                "orders": len(kept),
+                "discounted_orders": sum(
+                    any(line.type == "order" and line.discount_amount > 0 for line in order)
+                    for order in kept
+                ),
+                "spend": sum(map(earned, orders), Decimal(0)) if kept else 0,
+                "first_day": min(days, default=None),
+                "last_day": max(days, default=None),
+                "days": (UNTIL - max(days)).days if days else None,
+                "cancelled_orders": len(bought) - len(kept),
+                "refunded": -earned(back) if back else 0,
+                "confidence": "fixed_rules" if days else None,
+            }
+        )
+    assert {row["purchases"] > 0 for row in rows} == {True, False}
+    same(rows_of(con, "customer_scores", mode="quintile"), rows)
 
 
 @pytest.mark.parametrize("later", [0, 28, 60])

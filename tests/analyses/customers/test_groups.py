@@ -41,6 +41,16 @@ def test_group_table_is_in_shopifys_order_and_adds_up():
     assert table["discounted_share"].tolist()[:2] == [0.6, 0.2]
     assert table["discounted_share"].isna().tolist() == [False, False, True]
     assert groups.best_share(table) == pytest.approx(400 / 450)
+    assert table["days_since_purchase"].tolist() == [10, 10, 10]
+    assert table["orders"].tolist() == [10, 5, 0]
+    assert groups.best_share(table[1:]) == 0
+
+
+def test_the_days_of_a_group_are_the_median_and_prospects_alone_are_no_table():
+    days = [{"days": n, "rfm_group": "Loyal"} for n in (1, 2, 9)]
+    assert groups.group_table(_customers(days))["days_since_purchase"].tolist() == [2]
+    assert groups.group_table(_customers([{"rfm_group": "Prospects"}])).empty
+    assert groups.best_share(groups.group_table(_customers(days))) == 1
 
 
 def test_weekly_revenue_of_a_group_is_that_of_its_customers():
@@ -129,6 +139,20 @@ def test_overdue_puts_the_most_valuable_first():
     assert due["usual_gap_days"].tolist() == [20, 10]
     assert due["pace"].tolist() == pytest.approx([80 * 365 / 20, 10 * 365 / 10])
     assert due["silent_days"].tolist() == [90, 50]
+    assert due["mean_purchase"].tolist() == [80, 10]
+    assert due["discounted_share"].tolist() == [0.2, 0.2]
+    same = groups.overdue(_customers([{"days": 50, "customer_id": name} for name in "ba"]))
+    assert same["customer_id"].tolist() == ["a", "b"]
+
+
+def test_buyers_have_a_purchase():
+    customers = _customers([{"purchases": 0}, {"purchases": 1}])
+    assert groups.buyers(customers)["customer_id"].tolist() == ["c1"]
+
+
+def test_a_grid_without_spend_has_shares_of_0():
+    cells = groups.grid(_customers([{"spend": 0.0}]))
+    assert cells["share_of_spend"].tolist() == [0] * 25
 
 
 def test_app_segments_go_by_group_or_by_window():
@@ -142,6 +166,11 @@ def test_app_segments_go_by_group_or_by_window():
     assert by_group.tolist() == ["vip", None, "regular"]
     by_window = groups.app_segments(customers, window, rule, 80.0, 2)
     assert by_window.tolist() == ["regular", "vip", "regular"]
+    few = _customers([{"purchases": 1}, {"purchases": 1}, {"purchases": 0}])
+    window = pd.DataFrame(
+        {"customer_id": ["c2", "c1"], "later_purchases": [1, 1], "later_spend": [90.0, 79.9]}
+    )
+    assert groups.app_segments(few, window, rule, 80.0, 1).tolist() == ["regular", "new", None]
 
 
 def test_cohort_grid_keeps_whole_months_of_the_last_cohorts():
@@ -157,3 +186,18 @@ def test_cohort_grid_keeps_whole_months_of_the_last_cohorts():
     assert shown["month_number"].tolist() == [1, 1]
     assert shown["first_month"].tolist() == ["2026-01 (9)", "2026-02 (4)"]
     assert groups.cohort_grid(cohorts, months=1)["first_month"].tolist() == ["2026-02 (4)"]
+
+
+def test_cohort_grid_is_of_a_year():
+    """Twelve cohorts, over twelve months each."""
+    months = pd.date_range("2025-01-01", periods=14, freq="MS")
+    cohorts = pd.DataFrame(
+        [
+            {"cohort": month, "month_number": number, "customers": 3, "complete": True}
+            for month in months
+            for number in range(14)
+        ]
+    )
+    shown = groups.cohort_grid(cohorts)
+    assert sorted(set(shown["cohort"])) == list(months[2:])
+    assert sorted(set(shown["month_number"])) == list(range(1, 13))

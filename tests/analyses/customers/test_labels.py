@@ -181,6 +181,58 @@ def test_moves_tell_orders_from_drift(before, now):
     }  # fmt: skip
 
 
+def test_changes_are_sorted_by_their_number_and_spend():
+    """Ties by group, or by customer; unchanged ones are left out."""
+    day = DAY - timedelta(30)
+    names = {name: ("New", 1) for name in "abc"} | {name: ("Loyal", 1) for name in "defg"}
+    then = confirmed(_scores(day, **names), None, day)
+    today = dict.fromkeys("ab", ("Dormant", 31)) | dict.fromkeys("cde", ("Active", 1))
+    scores = _scores(**today, f=("Loyal", 31), g=("At risk", 31))
+    scores = scores.assign(day=pd.Timestamp(DAY), spend=[5.0, 5.0, 9.0, 1.0, 2.0, 3.0, 4.0])
+    counted = transitions(then, scores)
+    columns = ["from_group", "to_group", "customers", "without_order", "spend"]
+    assert counted[columns].to_numpy().tolist() == [
+        ["Loyal", "Active", 2, 0, 3.0], ["New", "Dormant", 2, 2, 10.0],
+        ["Loyal", "At risk", 1, 1, 4.0], ["New", "Active", 1, 0, 9.0],
+    ]  # fmt: skip
+    assert group_changes(then, scores)["customer_id"].tolist() == ["c", "a", "b", "g", "e", "d"]
+    turned = group_changes(then.iloc[::-1], scores.iloc[::-1])
+    assert turned["customer_id"].tolist() == ["c", "a", "b", "g", "e", "d"]
+    cells = matrix(then, scores)
+    assert cells[["from_group", "to_group", "customers"]].to_numpy().tolist() == [
+        ["Loyal", "Loyal", 1], ["New", "New", 0], ["Loyal", "Active", 2], ["Loyal", "At risk", 1],
+        ["New", "Active", 1], ["New", "Dormant", 2],
+    ]  # fmt: skip
+    assert cells["share"].tolist() == pytest.approx([1 / 4, 0, 1 / 2, 1 / 4, 1 / 3, 2 / 3])
+    assert unprompted_share(moves(then, scores)) == pytest.approx(3 / 7)
+    assert since(then) == "since May 2, 2026"
+
+
+def test_an_order_on_the_day_of_a_label_is_known_to_it():
+    """Bought after it, or on it; a customer of no purchase today has not ordered."""
+    day = DAY - timedelta(28)
+    then = confirmed(_scores(day, a=("Loyal", 5), b=("Loyal", 5), c=("Loyal", 5)), None, day)
+    today = _scores(a=("New", 27), b=("New", 28), c=("New", 28)).assign(day=pd.Timestamp(DAY))
+    today.loc[2, "last_day"] = pd.NaT
+    assert moves(then, today)["ordered"].tolist() == [True, False, False]
+    shown = confirmed(today, then, DAY)
+    assert _groups(shown) == {"a": "New", "b": "Loyal", "c": "Loyal"}
+    assert shown["pending_since"].dropna().tolist() == [pd.Timestamp(DAY)] * 2
+
+
+def test_label_is_earlier_only_for_a_shop_that_was_there():
+    """From the day of its first purchase on; of customers who had bought then."""
+    for ago, is_there in ((89, False), (90, True), (91, True)):
+        shop = _scores(DAY, a=("New", 3), b=("Prospects", 3)).assign(
+            first_day=pd.Timestamp(DAY - timedelta(ago)), purchases=[1, 0]
+        )
+        found = label(_Lab(lambda _, shop=shop: shop), DAY)
+        assert (found.earlier is not None) == is_there
+        if is_there:
+            assert found.earlier["customer_id"].tolist() == ["a"]
+        assert found.now["customer_id"].tolist() == ["a", "b"]
+
+
 def test_matrix_shares_each_group_of_then(before, now):
     """Rows add up to 1; the diagonal comes first, so that both axes have Shopify's order."""
     cells = matrix(before, now)

@@ -61,6 +61,25 @@ def test_segment_takes_fixed_rules_for_a_small_shop():
     ]
     scores = [(5, 5, 5), (4, 4, 4), (3, 3, 3), (2, 2, 3), (1, 1, 1)]
     assert [s[:3] for s in segment(customers, gap_days=20)] == scores
+    assert [s.r_score for s in segment(customers)] == [None] * 5  # without a gap
+    edges = [Customer(days, 1, 100) for days in (10, 11, 20, 21, 40, 41, 60, 61)]
+    edges += [Customer(0, purchases, 100) for purchases in (2, 3, 4, 5, 9, 10)]
+    edges += [Customer(0, 1, spend) for spend in (49, 50, 79, 80, 124, 125, 199, 200)]
+    found = segment(edges, gap_days=20)
+    assert [s.r_score for s in found[:8]] == [5, 4, 4, 3, 3, 2, 2, 1]
+    assert [s.f_score for s in found[8:14]] == [2, 3, 3, 4, 4, 5]
+    assert [s.m_score for s in found[14:]] == [1, 2, 2, 3, 3, 4, 4, 5]
+    poor = segment([Customer(1, 1, 0), Customer(2, 2, 0), Customer(3, 3, 9)], gap_days=1)
+    assert [s.m_score for s in poor] == [None] * 3
+
+
+def test_quintiles_begin_with_50_customers():
+    """Below, the fixed rules: a gap of a day makes all but the last ones late."""
+    customers = [Customer(days, 1 + days % 2, 1 + days) for days in range(50)]
+    assert [s.r_score for s in segment(customers, gap_days=1)] == [
+        1 + 5 * (49 - days) // 50 for days in range(50)
+    ]
+    assert [s.r_score for s in segment(customers[:49], gap_days=1)] == [5, 4, 3, 2, *[1] * 45]
 
 
 @pytest.mark.parametrize(
@@ -155,6 +174,12 @@ def test_segment_by_window_asks_for_spend_and_purchases():
     columns = ([9, 9, 9, 1], [4, 2, 0, 1], [200, 200, 0, 20])
     found = segment_by_window(*columns, vip_spend=100, vip_purchases=3).tolist()
     assert found == ["vip", "regular", "regular", "new"]
+    edges = ([1, 2, 1, 0, 3], [1, 1, 0, 0, 0], [100, 100, 0, 0, 0])
+    assert segment_by_window(*edges, vip_spend=100).tolist() == ["vip", "vip", "regular", None,
+        "regular"]  # fmt: skip
+    assert segment_by_window(*edges).tolist() == ["vip", "vip", "regular", None, "regular"]
+    assert segment_by_window(*edges, vip_spend=100.01).tolist()[:2] == ["new", "regular"]
+    assert segment_by_window(*edges, vip_purchases=0).tolist()[4] == "regular"
 
 
 def test_segment_fields_say_what_they_are():

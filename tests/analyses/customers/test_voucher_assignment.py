@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from d1lab.analyses.customers.voucher_assignment import assign, seed_of
+from d1lab.analyses.customers.voucher_assignment import WINDOW_DAYS, assign, seed_of
 
 
 def overdue(count: int) -> pd.DataFrame:
@@ -34,6 +34,9 @@ PINNED = ["c1", "c2", "c3"]
         (60, [6] * 5, [6] * 5),
         (55, [6, 5, 6, 5, 6], [5, 6, 5, 6, 5]),  # of 11, odd strata send one more
         (29, [8, 7], [7, 7]),
+        (20, [5, 5], [5, 5]),
+        (19, [10], [9]),
+        (70, [7] * 5, [7] * 5),
         (1, [1], [0]),
     ],
 )
@@ -47,6 +50,13 @@ def test_halves_are_equal_in_each_stratum(count: int, sent: list[int], held_out:
     assert drawn["stratum"].is_monotonic_increasing
 
 
+def test_values_that_are_equal_to_the_cent_are_in_the_order_of_customers() -> None:
+    few = pd.DataFrame({"customer_id": ["b", "a", "c"], "pace": [2.0, 2.001, 2.009]})
+    drawn = assign(few, 3)
+    assert drawn["customer_id"].tolist() == ["c", "a", "b"]
+    assert drawn["pace"].tolist() == [2.01, 2.0, 2.0]
+
+
 def test_the_draw_is_random_and_the_halves_are_alike() -> None:
     """Of 4,000 customers in order of value, neighbors share a half half of the time, 1,872 to 2,128
     times in 9,999 of 10,000 draws; the halves spent about the same.
@@ -56,6 +66,10 @@ def test_the_draw_is_random_and_the_halves_are_alike() -> None:
     assert 1_872 <= alike <= 2_128
     spent = drawn.groupby("is_sent")["pace"].mean()
     assert spent[True] == pytest.approx(spent[False], rel=0.02)
+
+
+def test_purchases_of_sixty_days_count() -> None:
+    assert WINDOW_DAYS == 60
 
 
 def test_no_overdue_customer_is_no_draw() -> None:

@@ -113,6 +113,42 @@ def test_a_half_of_a_stratum_that_was_forgotten_does_not_matter() -> None:
     assert found.difference == pytest.approx((240 + 9 + 12) / 43 - (240 + 12) / 42)
 
 
+def test_a_half_without_a_stratum_is_compared_as_one() -> None:
+    """Two customers were sent a voucher in a stratum of which none is left to compare with."""
+    rows = [row(1, SENT, VARIED), row(1, HELD_OUT, VARIED), row(2, SENT, [50.0, 70.0])]
+    assert outcome(rows).difference == pytest.approx((240 + 120) / 42 - 6)
+    rows = [*rows[:2], row(2, HELD_OUT, [50.0, 70.0])]
+    assert outcome(rows).difference == pytest.approx(6 - (240 + 120) / 42)
+    whole = [*rows, row(2, SENT, [60.0, 80.0])]  # two are enough
+    assert outcome(whole).difference == pytest.approx(10 * 4 / 84)
+
+
+def test_a_half_adds_up_its_strata_and_tests_come_in_the_order_of_their_days() -> None:
+    """Amounts to the cent; profit only if that of each stratum is known."""
+    parts = {"redeemers": 2, "redemptions": 3, "savings": 1.004, "orders": 50, "pace_sum": 10.1}
+    rows = [
+        row(1, SENT, VARIED, **parts), row(2, SENT, VARIED, **parts),
+        row(1, HELD_OUT, VARIED, profit=None), row(2, HELD_OUT, VARIED),
+    ]  # fmt: skip
+    later = [one | {"voucher": "a", "sent_on": pd.Timestamp("2026-03-03")} for one in rows]
+    first, second = outcomes(pd.DataFrame([*later, *rows]), END)
+    assert (first.voucher, second.voucher) == ("winback", "a")
+    assert first.sent == (80, 80, 100, 960.0, 480.0, 20.2, 4, 6, 2.01)
+    assert first.held_out.profit is None
+    assert first.cost_per_voucher == pytest.approx(2.01 / 4)
+    assert second.window_days == 59
+    assert outcome([rows[0], row(1, HELD_OUT, VARIED)]).cost_per_voucher == 0.5
+    assert outcome([row(1, SENT, VARIED), row(1, HELD_OUT, VARIED)]).cost_per_voucher is None
+
+
+def test_the_last_day_of_the_window_is_the_first_of_a_comparison() -> None:
+    rows = [row(1, SENT, VARIED), row(1, HELD_OUT, VARIED)]
+    days = (date(2026, 3, 2), date(2026, 4, 29), END, date(2026, 5, 1))
+    assert [outcome(rows, day).status for day in days] == ["running"] * 2 + ["inconclusive"] * 2
+    few = [row(1, SENT, VARIED[:25]), row(1, HELD_OUT, VARIED)]
+    assert outcome(few).status == "inconclusive"
+
+
 def test_intervals_hold_with_log_normal_spend() -> None:
     """1,500 tests of 500 customers, of whom 20% to 35% buy: 95% intervals hold 93% to 97%."""
     rng, strata, each = np.random.default_rng(3), 5, 50

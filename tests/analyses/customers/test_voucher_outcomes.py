@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import duckdb
 import pytest
 
 from d1lab.metrics import evaluate, load_metrics
+from tests.support.drawn_shop import UNTIL as LAST
+from tests.support.drawn_shop import cost_of, draw, earned, given, opened, rows_of, same
 
 METRICS = load_metrics()
 UNTIL = date(2026, 4, 30)
@@ -110,3 +114,89 @@ def test_waiting_are_the_customers_of_tests_that_are_not_over(con) -> None:
     assert waiting(date(2026, 3, 30)) == ["a", "b", "c", "d"]
     assert waiting(date(2026, 3, 31)) == ["a"]
     assert waiting(date(2026, 5, 19)) == []
+
+
+def test_outcomes_and_waiting_of_a_drawn_shop() -> None:
+    """Three tests of strata and halves, of which customers can be in several; counted in Python."""
+    rng, lines = random.Random(4), draw(9, 600)
+    tests = {"old": ("CODE1", 60, 30), "new": ("code2X", 29, 30), "late": ("d3", 6, 8)}
+    members = [
+        (name, f"c{n}", rng.randrange(1, 4), rng.random() < 0.5, rng.randrange(999) / 8)
+        for name in tests
+        for n in range(24)
+        if rng.random() < 0.8
+    ]
+    members += [("new", "nobody", 1, True, 1.004), ("new", "x", 1, False, 2.0)]
+    wanted: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for name, customer, stratum, is_sent, pace in members:
+        code, ago, window = tests[name]
+        sent_on = LAST - timedelta(ago)
+        last = sent_on + timedelta(window - 1)
+        key = (sent_on, name, stratum, is_sent)
+        row = wanted.setdefault(
+            key,
+            {
+                "shop": "s", "voucher": name, "stratum": stratum, "is_sent": is_sent,
+                "discount_code": code, "sent_on": sent_on, "last_day": last, "customers": 0,
+                "pace_sum": 0.0, "buyers": 0, "orders": 0, "redeemers": 0, "redemptions": 0,
+                "savings": 0.0, "revenue": 0.0, "revenue_squares": 0.0, "profit": 0.0,
+                "profit_squares": 0.0,
+            },
+        )  # fmt: skip
+        orders: dict[str, list[Any]] = {}
+        for line in lines:
+            if line.customer_id == customer and sent_on <= line.day <= LAST:
+                orders.setdefault(line.order_id, []).append(line)
+        kept = redeemed = 0
+        revenue, profit, saved = 0.0, 0.0, 0.0
+        for order in orders.values():
+            day = min((line.day for line in order if line.type == "order"), default=None)
+            if day is None or day > last:
+                continue
+            uses = [
+                line
+                for line in order
+                if code.lower() in {str(line.discount_id), str(line.discount_code).lower()}
+            ]
+            is_kept = sum(line.units for line in order) > 0
+            kept += is_kept
+            redeemed += is_kept and bool(uses)
+            saved += float(given(uses))
+            revenue += float(earned(order))
+            costs = [cost_of(line) for line in order]
+            profit += float("nan") if None in costs else float(earned(order) - sum(costs))
+        row["customers"] += 1
+        row["pace_sum"] += float(Decimal(pace).quantize(Decimal("0.01"), ROUND_HALF_UP))
+        row["buyers"] += kept > 0
+        row["orders"] += kept
+        row["redeemers"] += redeemed > 0
+        row["redemptions"] += redeemed
+        row["savings"] += saved
+        row["revenue"] += revenue
+        row["revenue_squares"] += revenue**2
+        row["profit"] += profit
+        row["profit_squares"] += profit**2
+    rows = [wanted[key] for key in sorted(wanted)]
+    for row in rows:
+        if row["profit"] != row["profit"]:
+            row["profit"] = row["profit_squares"] = None
+    assert {row["profit"] is None for row in rows} == {True, False}
+    with opened(lines) as con:
+        con.execute(
+            "CREATE TABLE voucher_customers (shop VARCHAR, voucher VARCHAR, customer_id VARCHAR,"
+            " stratum BIGINT, is_sent BOOLEAN, pace DOUBLE);"
+            "CREATE TABLE voucher_tests (shop VARCHAR, voucher VARCHAR, discount_code VARCHAR,"
+            " sent_on DATE, window_days BIGINT)"
+        )
+        con.executemany("INSERT INTO voucher_customers VALUES ('s', ?, ?, ?, ?, ?)", members)
+        con.execute("INSERT INTO voucher_customers VALUES ('other', 'old', 'c1', 1, TRUE, 9)")
+        for name, (code, ago, window) in tests.items():
+            for shop in ("s", "other"):
+                con.execute(
+                    "INSERT INTO voucher_tests VALUES (?, ?, ?, ?, ?)",
+                    [shop, name, code, LAST - timedelta(ago), window],
+                )
+        same(rows_of(con, "voucher_outcomes"), rows)
+        waiting = rows_of(con, "voucher_waiting")
+    late = sorted({customer for name, customer, *_ in members if name == "late"})
+    assert waiting == [{"shop": "s", "customer_id": customer} for customer in late]

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 import pytest
 
-from d1lab.analyses.customers.voucher_power import UsualWindow, power, sentence, usual
+from d1lab.analyses.customers.voucher_power import (
+    FEWEST_CUSTOMERS,
+    UsualWindow,
+    power,
+    sentence,
+    usual,
+)
 from d1lab.errors import InputError
 
 PAST = UsualWindow(customers=200, buyers=50, mean=10.0, deviation=20.0)
@@ -31,6 +39,29 @@ def test_a_shop_with_few_returns_cannot_plan() -> None:
     assert "not known" in sentence([one], 60)
 
 
+def test_it_takes_a_spend_and_25_buyers_to_plan() -> None:
+    assert power(PAST._replace(buyers=25), 300, [0.5])[0].needed is not None
+    assert power(PAST._replace(mean=0.0), 300, [0.5])[0].needed is None
+    assert power(PAST._replace(mean=0.5), 300, [0.5])[0].needed is not None
+    assert UsualWindow(0, 0, 0.0, 0.0).rate == 0
+    assert PAST.rate == 0.25
+
+
+def test_as_many_as_needed_are_enough() -> None:
+    """By default, lifts of a quarter, a half, and all are planned for, with a power of 80%."""
+    quarter, half, double = power(PAST, 503)
+    assert [one.lift for one in (quarter, half, double)] == [0.25, 0.5, 1.0]
+    assert (half.is_enough, half.available) == (True, 503)
+    assert not power(PAST, 502, [0.5])[0].is_enough
+    [likelier] = power(PAST, 503, [0.5], wanted=0.9)
+    assert likelier.needed == math.ceil((1.959964 + 1.281552) ** 2 * 4 * 16)
+    assert sentence([quarter, half, double], 30).endswith("a lift of 50% in 30 days.")
+    assert FEWEST_CUSTOMERS == 2 * 25
+    for wanted in (0.05, 1.0):
+        with pytest.raises(InputError, match="between"):
+            power(PAST, 300, [0.5], wanted=wanted)
+
+
 @pytest.mark.parametrize("lift", [0.0, -0.1, float("nan"), float("inf")])
 def test_a_lift_is_above_zero(lift: float) -> None:
     with pytest.raises(InputError, match="invalid lift"):
@@ -48,3 +79,6 @@ def test_usual_counts_those_without_a_purchase() -> None:
     assert (found.customers, found.buyers, found.mean) == (3, 1, 10.0)
     assert found.deviation == pytest.approx(300**0.5)
     assert usual(overdue[:0], window) == UsualWindow(0, 0, 0.0, 0.0)
+    assert usual(overdue[:1], window) == UsualWindow(1, 1, 30.0, 0.0)
+    assert usual(overdue[:2], window).deviation == pytest.approx(30 / 2**0.5)
+    assert usual(overdue[2:], window) == UsualWindow(1, 0, 0.0, 0.0)

@@ -31,6 +31,10 @@ def test_a_clear_test_says_what_a_voucher_earns_and_costs() -> None:
     assert shown["profit_per_voucher"] == pytest.approx(4.8)
     assert (shown["bought_sent"], shown["bought_held_out"]) == (1.0, 0.8)
     assert (shown["vouchers_used"], shown["voucher_cost"]) == (30, 60.0)
+    assert shown["bought_anyway"] == pytest.approx(0.8)
+    assert (shown["revenue_sent"], shown["revenue_held_out"]) == (12.0, 120 / 50)
+    ends = (shown["profit_per_voucher_low"], shown["profit_per_voucher_high"])
+    assert ends == (one.low, one.high)
 
 
 def test_a_test_that_runs_tells_no_figure() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+import duckdb
 import pytest
 
 from d1lab import catalog
@@ -11,6 +12,7 @@ from d1lab.analyses.customers.report import left_out
 from d1lab.lab import Lab
 from d1lab.types import TYPES
 from d1lab.warehouse import create_views, next_warehouse, open_warehouse
+from tests.support.drawn_shop import rows_of
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +49,20 @@ def test_till_is_in_no_group(folder, tmp_path):
         cohorts = lab.metric("customer_cohorts", until=until)
         assert cohorts["active_customers"].max() <= 20
         assert left_out(lab.metric("walk_ins")).endswith("walkin (80% of orders). ")
+
+
+def test_shared_ids_are_sorted_by_their_orders():
+    """Those with the most orders first, then by ID; none of a neighbor."""
+    with duckdb.connect() as con:
+        con.execute(
+            "CREATE TABLE walk_in_customers AS FROM (VALUES ('s', 'b', 9, .2), ('s', 'a', 9, .2),"
+            " ('s', 'c', 12, .3), ('s', 'd', 5, .1), ('other', 'z', 99, .9))"
+            " AS v (shop, customer_id, orders, share_of_orders)"
+        )
+        rows = rows_of(con, "walk_ins")
+    assert [(row["customer_id"], row["orders"]) for row in rows] == [
+        ("c", 12), ("a", 9), ("b", 9), ("d", 5),
+    ]  # fmt: skip
 
 
 def test_shop_without_a_till_says_nothing(folder, tmp_path):
