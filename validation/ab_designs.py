@@ -121,12 +121,11 @@ from the 25th conversion on.
 
 ## Vouchers for a random half
 
-A random half of each stratum of expected value gets a voucher of {discount:.0%}, and the profit
-of all customers is compared; the margin is {margin:.0%}. True lifts of the share who buy are
-random, so the voucher gains in some tests and loses in others. There is an answer from 25 buyers in
-each half on; where tests just reach that, intervals are wider than they have to be and may cover up
-to 98.5%.
-"Anyway" is the share of the buyers sent a voucher who would have bought without it, at most 1.
+A random half of each stratum of expected value gets a voucher of {discount:.0%}, and the profit of
+all customers is compared; the margin is {margin:.0%}. True lifts of the share who buy are random,
+so the voucher gains in some tests and loses in others. There is an answer from 25 buyers in each
+half on. A few large orders decide where spend varies much. "Anyway" is the share of the buyers sent
+a voucher who would have bought without it, at most 1.
 
 {vouchers}
 """

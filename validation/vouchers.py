@@ -23,7 +23,7 @@ Generator = np.random.Generator
 MARGIN, DISCOUNT = 0.4, 0.15  # shares of revenue: profit, and what a voucher takes off
 VALUE_SD = 0.7  # of the logarithm of the customers' expected values
 SPREAD = 0.3  # true lifts of the share who buy are normal on the log scale
-DIFFERENCE = (COVERS[0], 0.985)  # intervals of the fewest buyers are wider than they have to be
+DIFFERENCE = (COVERS[0], 0.985)  # tests of the fewest buyers may cover more
 ANYWAY = (COVERS[0], 1.0)  # the share who would have bought anyway is at most 1
 _SENT_ON, _LAST_DAY = date(2026, 3, 2), date(2026, 4, 30)
 

@@ -21,7 +21,7 @@ Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
 
 MIN_BUYERS = 25
 """Buyers that each half needs, as a variant of an A/B test does. From there on, 95% intervals hold
-94.7% to 98% with log-normal spend."""
+93% to 97% with log-normal spend (docs/validation/ab-designs.md)."""
 
 Status = Literal["to come", "running", "too few", "send", "stop", "inconclusive", "revenue only"]
 
