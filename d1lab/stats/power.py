@@ -60,7 +60,8 @@ def sample_size(
         raise InputError(f"power = {power:.4g} must be above alpha = {alpha:.4g}")
     null, alternative = _spreads(base, target, share_b)
     root = -ndtri(alpha / 2) * null + ndtri(power) * alternative
-    total = float(root / (target - base)) ** 2 * inflation
+    ratio = float(root / (target - base))
+    total = ratio * ratio * inflation  # a power would raise OverflowError
     a, b = total * (1 - share_b), total * share_b
     if not math.isfinite(total):
         raise InputError(f"sample size from {base} to {target}: the rates are too close")

@@ -43,8 +43,6 @@ def shrinkage(z: float, lines: Sequence[float], information: Sequence[float]) ->
     stages = _stages(lines, information)
     size, last = abs(z), float(information[-1])
     low, high = 0.0, size / last**0.5
-    if _beyond(stages, size, low) >= 0.5:
-        return 0.0
     for _ in range(50):
         middle = (low + high) / 2
         low, high = (low, middle) if _beyond(stages, size, middle) > 0.5 else (middle, high)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
 import pytest
+from scipy.special import stdtrit
 from scipy.stats import ttest_ind
 
 from d1lab.errors import InputError
-from d1lab.stats.periods import Periods, change
+from d1lab.stats.periods import PeriodChange, Periods, change, dates_of, days_before
 
 
 def _sums(days: np.ndarray) -> tuple[float, float]:
@@ -65,3 +68,68 @@ def test_change_refuses_single_days():
     """One day has no daily variation."""
     with pytest.raises(InputError):
         change(Periods(5.0, 4.0, 25.0, 16.0, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("change_", "said"),
+    [
+        ((0.104, 0.02, 0.19, True, None),
+         "+10% vs. May, more than normal daily variation (95% range +2% to +19%)."),
+        ((-0.1, -0.3, 0.1, False, None),
+         "-10% vs. May, within normal daily variation (95% range -30% to +10%)."),
+        ((0.1, None, None, False, "few_days"), "+10% vs. May. Significance not available: fewer "
+         "than 14 active days in one of the periods."),
+        ((0.1, None, None, False, None), "+10% vs. May."),
+        ((0.1, float("nan"), float("nan"), False, None), "+10% vs. May."),
+        ((None, None, None, False, "no_history"),
+         "No comparison: no data for the full previous period."),
+        ((None, None, None, False, None), "No comparison: no activity in May."),
+        ((float("nan"), None, None, False, None), "No comparison: no activity in May."),
+    ],
+)  # fmt: skip
+def test_changes_are_sentences(change_, said):
+    """One for numbers, one each for arrays."""
+    assert PeriodChange(*change_).in_words("May") == [said]
+    both = PeriodChange(*(np.array([value, value], dtype=object) for value in change_))
+    assert both.in_words("May") == [said, said]
+
+
+@pytest.mark.parametrize(
+    ("until", "days", "said", "before"),
+    [
+        (date(2018, 1, 2), 2, "Jan 1 to Jan 2, 2018",
+         "the 2 days before (Dec 30 to Dec 31, 2017)"),
+        (date(2018, 1, 2), 3, "Dec 31, 2017 to Jan 2, 2018",
+         "the 3 days before (Dec 28 to Dec 30, 2017)"),
+        (date(2018, 1, 2), 1, "Jan 2, 2018", "the 1 days before (Jan 1, 2018)"),
+    ],
+)  # fmt: skip
+def test_dates_name_the_year_where_it_changes(until, days, said, before):
+    assert dates_of(until, days) == said
+    assert days_before(until, days) == before
+
+
+@pytest.mark.parametrize(
+    ("before", "active", "reason", "has_ratio"),
+    [(float("nan"), 30, "no_history", False), (float("nan"), 3, "no_history", False),
+     (-5.0, 30, None, False), (400.0, 13, "few_days", True)],
+)  # fmt: skip
+def test_each_amount_of_an_array_has_its_own_reason(before, active, reason, has_ratio):
+    """Beside one with an interval; a previous period below 0 has no ratio, and no interval."""
+    given = Periods([500.0, 500.0], [before, 400.0], 9_000.0, 6_000.0, 30, [active, 30])
+    found = change(given)
+    assert found.reason.tolist() == [reason, None]
+    assert np.isfinite(found.ratio).tolist() == [has_ratio, True]
+    assert np.isfinite(found.low).tolist() == [False, True]
+    assert found.beyond_swing.tolist()[0] is False
+    assert change(Periods.of(given._asdict())).ratio[1] == found.ratio[1] == 0.25
+
+
+def test_a_range_without_variation_has_no_width():
+    """Equal days in both periods; with two days at least."""
+    flat = change(Periods(60.0, 30.0, 1_800.0, 450.0, 2, 14))
+    assert (flat.ratio, flat.low, flat.high) == (1.0, None, None)  # no degrees of freedom
+    near = change(Periods(60.0, 30.0, 1_802.0, 450.0, 2, 14))
+    assert near.low is not None
+    t = stdtrit(1, 0.975)
+    assert near.high - near.low == pytest.approx(2 * t * (2 / 2) ** 0.5 / 15)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from d1lab.stats.pooling import LEAST_SHOPS, judge_pooling, pool
 
@@ -56,3 +57,39 @@ def test_the_spread_between_shops_is_found():
     assert found.mean == pytest.approx(0.1, abs=0.1)
     kept = found.spread**2 / (found.spread**2 + 0.2**2)
     assert found.values[0] - found.mean == pytest.approx(kept * (earlier[0] - found.mean))
+
+
+@pytest.mark.parametrize(
+    ("values", "errors"),
+    [([0.1, 0.5, 0.9], [0.1, 0.2, 0.3]), ([0.3], [0.2]), ([0.1, 0.12], [0.5, 0.4]),
+     ([1.0, 5.0], [0.1, 0.1])],
+)  # fmt: skip
+def test_pooling_by_hand(values, errors):
+    """Moments of DerSimonian and Laird, then the weights with the spread between shops."""
+    w = [1 / e**2 for e in errors]
+    mean = sum(a * b for a, b in zip(w, values, strict=True)) / sum(w)
+    q = sum(a * (b - mean) ** 2 for a, b in zip(w, values, strict=True))
+    scale = sum(w) - sum(a * a for a in w) / sum(w)
+    tau = max((q - (len(w) - 1)) / scale, 0) if len(w) > 1 else 0.0
+    w = [1 / (e**2 + tau) for e in errors]
+    mean = sum(a * b for a, b in zip(w, values, strict=True)) / sum(w)
+    found = pool(values, errors)
+    assert found.mean == pytest.approx(mean)
+    assert found.spread == pytest.approx(tau**0.5)
+    drawn = [mean + tau / (e**2 + tau) * (v - mean) for v, e in zip(values, errors, strict=True)]
+    assert found.values.tolist() == pytest.approx(drawn)
+
+
+@pytest.mark.parametrize("error", [0.05, 0.15, 0.3])
+def test_a_verdict_is_a_one_sided_test_of_the_gain(error):
+    """Student's t over shops, at 95%; the errors are root mean squares."""
+    earlier, errors, later = (one[:LEAST_SHOPS] for one in holdout(spread=0.2, error=error))
+    found = judge_pooling(earlier, errors, later)
+    own, drawn = (earlier - later) ** 2, (pool(earlier, errors).values - later) ** 2
+    test = stats.ttest_1samp(own - drawn, 0, alternative="greater")
+    assert found[:2] == (test.pvalue < 0.05, 12)
+    assert (found.own_error, found.pooled_error) == pytest.approx(
+        (own.mean() ** 0.5, drawn.mean() ** 0.5)
+    )
+    words = ", less than " if found.is_better else ", not proven less than "
+    assert words in found.reason

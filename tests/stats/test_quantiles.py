@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import duckdb
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from d1lab.analyses.ab_tests.exposures import values
 from d1lab.analyses.ab_tests.visitors import quantile_effect
 from d1lab.errors import InputError
 from d1lab.stats.means import difference_interval, p_value
-from d1lab.stats.quantiles import is_enough, quantile_means
+from d1lab.stats.quantiles import is_enough, quantile_means, tied
 from tests.support.examples import IS_LONG
 
 
@@ -88,3 +90,31 @@ def test_a_quantile_without_an_error_is_not_compared():
     assert quantile_effect("x", np.full(90, np.inf), np.arange(90.0)).status == "invalid_input"
     with pytest.raises(InputError, match="quantile 1 is not between"):
         quantile_effect("x", np.arange(90.0), np.arange(90.0), 1)
+
+
+@pytest.mark.parametrize(("n", "share"), [(60, 0.5), (400, 0.9), (120, 0.25), (3, 0.5), (9, 0.9)])
+def test_an_error_is_half_of_the_interval_of_order_statistics(n: int, share: float):
+    """Ranks within 1.96 binomial deviations, inside 1 and n, in any order of the values."""
+    values = np.random.default_rng(n).permutation(np.arange(n) ** 2.0)
+    reach = stats.norm.isf(0.025) * (n * share * (1 - share)) ** 0.5
+    low = max(math.floor(n * share - reach), 1)
+    high = min(math.ceil(n * share + reach) + 1, n)
+    held = stats.binom(n, share).cdf(high - 1) - stats.binom(n, share).cdf(low - 1)
+    width = ((high - 1) ** 2 - (low - 1) ** 2) / (2 * stats.norm.isf((1 - held) / 2))
+    found = quantile_means(values.tolist(), values + 5, share)
+    assert float(found.a) == pytest.approx(np.quantile(values, share))
+    assert float(found.b) == pytest.approx(np.quantile(values, share) + 5)
+    assert float(found.variance_a) == float(found.variance_b) == pytest.approx(width**2)
+    assert found.freedom == np.inf
+    around = np.minimum(np.arange(n), high - 2)  # the last two of the interval are equal
+    assert tied(around, share) == pytest.approx(2 / (high - low + 1))
+    assert tied(np.arange(n), share) == pytest.approx(1 / (high - low + 1))
+
+
+@pytest.mark.parametrize(
+    ("count", "share", "is_so"),
+    [(50, 0.5, True), (49, 0.5, False), (250, 0.9, True), (249, 0.9, False), (250, 0.1, True),
+     (249, 0.1, False)],
+)  # fmt: skip
+def test_25_values_are_needed_on_each_side(count: int, share: float, is_so: bool):
+    assert is_enough(count, share) is is_so

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import integrate, stats
 
 from d1lab.stats.sequential import bounds
 from d1lab.stats.stopping import shrinkage
@@ -38,3 +39,32 @@ def test_half_of_the_estimates_are_above_the_truth() -> None:
         )
     assert np.mean(np.array(adjusted) > 2.8) == pytest.approx(0.5, abs=0.045)
     assert np.mean(raw) > np.mean(adjusted)
+
+
+@pytest.mark.parametrize("information", [[1, 2, 3], [100, 200, 300]])
+def test_what_is_left_does_not_depend_on_the_unit(information: list[float]) -> None:
+    """Only the shares count, and a look that cannot stop, or has nothing new, changes nothing."""
+    lines = [4.0486, 2.8628, 2.3375]
+    whole = shrinkage(2.6, lines, information)
+    assert whole == pytest.approx(0.987835, abs=1e-6)
+    assert shrinkage(-2.6, lines, information) == whole
+    first, second, last = information
+    more = shrinkage(2.6, [lines[0], np.inf, *lines[1:]], [first, 1.5 * first, second, last])
+    assert more == pytest.approx(whole, abs=1e-9)
+    same = shrinkage(2.6, [lines[0], 1.0, *lines[1:]], [first, first, second, last])
+    assert same == pytest.approx(whole, abs=1e-9)
+
+
+def test_the_median_is_that_of_the_stagewise_order() -> None:
+    """Two looks by integration: P(stop at the first, or beyond z at the second) is one half."""
+    line, z, times = 2.5, 2.2, (1.0, 2.0)
+    left = shrinkage(z, [line, np.inf], times)
+    drift = left * z / times[1] ** 0.5
+    first = stats.norm.sf(line - drift)
+
+    def later(x: float) -> float:
+        rest = stats.norm.sf(z * 2**0.5 - x - drift)
+        return float(stats.norm.pdf(x - drift) * rest)
+
+    above = first + integrate.quad(later, -line, line, epsabs=1e-12)[0]
+    assert above == pytest.approx(0.5, abs=1e-9)

@@ -63,3 +63,51 @@ def test_without_a_ratio_the_variance_is_that_of_equal_means() -> None:
 def test_a_split_is_uneven_below_two_fifths(visitors: tuple[int, int], uneven_: bool) -> None:
     """Welch's variance holds from 40% on."""
     assert uneven.is_uneven(*visitors) is uneven_
+
+
+@pytest.mark.parametrize(("buyers_a", "buyers_b"), [(270, 30), (0, 30), (270, 0)])
+def test_each_end_has_the_variance_at_its_ratio(buyers_a: int, buyers_b: int) -> None:
+    """Both variants estimate the variance of order values, which differ by rho / g; at least 1 buyer.
+
+    A: of (m_A^2, s_A), seen with x_A buyers; under rho, B's variance is that of A times (rho / g)^2.
+    """
+    split = uneven.Uneven(A, B, buyers_a, buyers_b)
+    x_a, x_b = max(buyers_a, 1), max(buyers_b, 1)
+    g, plain = x_a / x_b, means.welch(A, B)
+    low, high = split.ratio_interval(1.0)
+    ends = split.difference_interval(1.0)
+    reach = means.t_critical(split.means.freedom, 1.0)
+    for ratio, end, side in ((low, ends[0], -1), (high, ends[1], 1)):
+        rho = float(ratio) if np.isfinite(ratio) and ratio > 0 else 1.0
+        of_a = plain.variance_a * (1 + rho**2 * g) * g / (1 + g)
+        of_b = plain.variance_b * (1 + 1 / (g * rho**2)) / (1 + g)
+        expected = plain.b - plain.a + side * reach * np.sqrt(of_a + of_b)
+        assert float(end) == pytest.approx(float(expected))
+    few = min(x_a, x_b)
+    share = np.clip((9_000 + 1_150) ** 2 / 46_000 / (x_a + x_b), np.exp(-4), 1)
+    freedom = max(min(few - 1, few * share / 0.64), 1)
+    assert float(split.means.freedom) == pytest.approx(freedom)
+
+
+def test_clusters_at_an_uneven_number_share_their_variance() -> None:
+    """8 beside 40: each variance is seen at the other's number, with all but two degrees."""
+    a, b = Sums.of(40, 400, 4_100), Sums.of(8, 90, 1_050)
+    found, plain = uneven.exchanged(a, b), means.welch(a, b)
+    assert found.variance_a == pytest.approx(plain.variance_a * 5)
+    assert found.variance_b == pytest.approx(plain.variance_b / 5)
+    assert (found.a, found.b, found.freedom) == (plain.a, plain.b, 46)
+    assert uneven.exchanged(Sums.of(1, 4, 16), Sums.of(1, 5, 25)).freedom == 1
+
+
+def test_an_even_split_leaves_no_skewness() -> None:
+    """(1 - 2 s)^2 of the smaller share s."""
+    assert uneven.skew_left(900, 100) == uneven.skew_left(100, 900) == pytest.approx(0.64)
+    assert uneven.skew_left(500, 500) == 1e-9
+    assert uneven.skew_left([600, 750], [400, 250]) == pytest.approx([0.04, 0.25])
+
+
+def test_values_without_squares_have_a_share_all_the_same() -> None:
+    """Nothing was spent: as heavy as the heaviest tail."""
+    nothing = Sums.of(9_000, 0, 0)
+    found = uneven.Uneven(nothing, Sums.of(1_000, 0, 0), 900, 100).means
+    assert found.freedom == pytest.approx(100 * np.exp(-4) / 0.64)

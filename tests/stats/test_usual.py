@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from d1lab.stats.usual import LEAST_PERIODS, usual
 
@@ -82,3 +83,42 @@ def test_equal_values_have_a_range_without_width_whatever_their_mean_is_rounded_
     assert third.position == "usual"
     assert third.low == pytest.approx(1 / 3)
     assert third.high == pytest.approx(1 / 3)
+
+
+def by_hand(past: list[float]) -> tuple[float, float]:
+    """The interval of a first-order autoregression by least squares, sum by sum."""
+    n, mean = len(past), np.mean(past)
+    then, now = past[:-1], past[1:]
+    pairs = [(a - np.mean(then), b - np.mean(now)) for a, b in zip(then, now, strict=True)]
+    alike = sum(a * b for a, b in pairs) / sum(a * a for a, _ in pairs)
+    alike = min(max(alike, 0), 0.95)
+    errors = [(b - mean) - alike * (a - mean) for a, b in zip(then, now, strict=True)]
+    error = (sum(e * e for e in errors) / (n - 3)) ** 0.5
+    leverage = (past[-1] - mean) ** 2 / sum((v - mean) ** 2 for v in past)
+    half = stats.t.isf(0.025, n - 3) * error * (1 + 1 / n + leverage) ** 0.5
+    center = mean + alike * (past[-1] - mean)
+    return center - half, center + half
+
+
+@pytest.mark.parametrize("n", [12, 52])
+@pytest.mark.parametrize("alike", [-0.7, 0.5, 1.0])
+def test_usual_range_is_that_of_the_regression(n: int, alike: float):
+    """Also where neighbors alternate (counted as 0), or drift (at most 0.95)."""
+    rng = np.random.default_rng(n)
+    past = [0.0]
+    for _ in range(n - 1):
+        past.append(alike * past[-1] + float(rng.normal(1, 1)))
+    low, high = by_hand(past)
+    found = usual([9e9, 9e9, *past, 0.0] if n == 52 else [*past, 0.0])
+    assert (found.low, found.high, found.periods) == pytest.approx((low, high, n))
+    for value, position in ((low - 1e-6, "low"), (low + 1e-6, "usual"), (high - 1e-6, "usual"),
+                            (high + 1e-6, "high")):  # fmt: skip
+        assert usual([*past, value]).position == position
+
+
+def test_usual_needs_known_values():
+    """Infinity is none; the judged one has to be known."""
+    past: list[float | None] = [5.0, 6.0] * 7
+    assert usual([*past, float("inf"), *past[:12], 5.0]).periods == 12
+    assert usual([*past, None]).reason == "only 0 periods before, 12 needed"
+    assert usual([]).periods == 0
