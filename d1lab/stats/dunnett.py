@@ -42,7 +42,7 @@ def dunnett_p(t: ArrayLike, freedom: ArrayLike, loads: ArrayLike) -> Floats:
     sizes, degrees = np.abs(np.atleast_1d(np.asarray(t, float))), _each(freedom, t)
     found = [_exceeding(float(c), float(v), loads) for c, v in zip(sizes, degrees, strict=True)]
     single = _two_sided(sizes, degrees)
-    return np.clip(found, single, np.minimum(single * len(sizes), 1.0))
+    return np.clip(found, single, single * len(sizes))
 
 
 def dunnett_levels(alpha: float, freedom: ArrayLike, loads: ArrayLike) -> list[float]:

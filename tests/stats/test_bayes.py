@@ -15,7 +15,7 @@ from d1lab.stats.bayes import normal_posterior, probability_b_better, rates_post
      (1, 2, 1, 2), (3, 40, 9, 20)],
 )  # fmt: skip
 def test_rates_are_compared_by_their_posteriors(counts: tuple[int, int, int, int]) -> None:
-    """Beta(x + 1, n - x + 1): P(B > A), E[max(B - A, 0)], and E[max(A - B, 0)]; also of all or none."""
+    """Beta(x + 1, n - x + 1): P(B > A), E[max(B - A, 0)], and E[max(A - B, 0)]; also of none."""
     a, b = (stats.beta(x + 1, n - x + 1) for x, n in (counts[:2], counts[2:]))
 
     def mean(value) -> float:

@@ -98,3 +98,84 @@ def test_it_refuses_what_is_no_panel(counts, treated, level):
     """A vector, flags of other length, a negative count, and a level of 1."""
     with pytest.raises(InputError, match="counts must be"):
         before_after(counts, treated, 1, level=level)
+
+
+def by_hand(units: np.ndarray, treated: np.ndarray, start: int, level: float) -> list[float]:
+    """Lift, interval, and p, product by product: the method as documented, without matrices."""
+    past = units[:, :start]
+    quarters = np.array_split(np.arange(start), 4)
+    course = np.array([[np.log1p(row[part].mean()) for part in quarters] for row in past])
+    mean = np.array([np.log1p(row.mean()) for row in past])
+    places = np.column_stack([2 * mean, course - mean[:, None]])
+    controls = [row for row in range(len(units)) if not treated[row]]
+    near = {
+        row: sorted(
+            (one for one in controls if one != row),
+            key=lambda one, row=row: (
+                round(float(((places[row] - places[one]) ** 2).sum()), 9),
+                one,
+            ),
+        )[:30]
+        for row in range(len(units))
+    }
+    rows = [row for row in range(len(units)) if treated[row]]
+    picks = np.random.default_rng(0).integers(0, 10, (400, len(rows)))
+    sets = [rows] + [sorted({near[row][k] for row, k in zip(rows, pick, strict=True)})
+                     for pick in picks]  # fmt: skip
+
+    def log_lift(some: list[int]) -> float:
+        own = [units[some, :start].sum(), units[some, start:].sum()]
+        other = np.zeros(2)
+        for row in some:
+            for one in [one for one in near[row] if one not in some][:5]:
+                other += units[one, :start].sum(), units[one, start:].sum()
+        return float(np.log(own[1] / own[0]) - np.log(other[1] / other[0]))
+
+    def share(some: list[int]) -> float:
+        parts = units[some, :start].sum(axis=1)
+        return float((parts**2).sum() / parts.sum() ** 2)
+
+    size = float(np.mean([len(one) for one in sets[1:]]))
+    pool = len(set().union(*sets[1:]))
+    left = max(1 - size / pool, 0.25)
+    lift, *placebos = [
+        log_lift(one) * (1 if place == 0 else (share(rows) / share(one) / left) ** 0.5)
+        for place, one in enumerate(sets)
+    ]
+    ends = np.quantile(placebos, [(1 + level) / 2, (1 - level) / 2])
+    far = sum(abs(one) >= abs(lift) for one in placebos)
+    return [*np.expm1([lift, *(lift - ends)]), (1 + far) / 401]
+
+
+@pytest.mark.parametrize(("seed", "level"), [(2, 0.95), (5, 0.8)])
+def test_the_method_by_hand(seed: int, level: float):
+    """Six of 50 products: nearest controls, placebos, their widening, and the interval."""
+    units, treated = panel(seed, 0.5, treated=6, rows=50)
+    found = before_after(units, treated, START, level=level)
+    assert list(found[:4]) == pytest.approx(by_hand(units, treated, START, level), rel=1e-9)
+    assert found[4:] == (6, 44, None)
+
+
+@pytest.mark.parametrize(
+    ("treated", "others", "start", "weeks", "reason"),
+    [
+        (5, 40, 8, 10, None), (4, 40, 8, 10, "few_treated"), (5, 39, 8, 10, "few_controls"),
+        (11, 44, 8, 10, None), (11, 43, 8, 10, "few_controls"), (5, 40, 7, 10, "short_past"),
+        (5, 40, 8, 9, "short_since"), (4, 39, 7, 8, "short_past"),
+    ],
+)  # fmt: skip
+def test_it_needs_products_and_weeks(treated, others, start, weeks, reason):
+    """Rows without a sale before, or with an unknown week, do not count."""
+    units = np.random.default_rng(1).integers(3, 9, (treated + others + 2, weeks)).astype(float)
+    units[-1, :start], units[-2, 0] = 0, np.nan
+    mask = np.arange(len(units)) < treated
+    found = before_after(units, mask, start)
+    assert (found.reason, found.treated, found.controls) == (reason, treated, others)
+    assert (found.lift is None) is (found.p_value is None) is (reason is not None)
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, -0.1])
+def test_a_level_is_inside_0_to_1(level):
+    with pytest.raises(InputError):
+        before_after([[0.0]], [True], 1, level=level)
+    assert before_after([[0.0]], [True], 1, level=0.5).reason == "short_past"

@@ -67,9 +67,9 @@ def test_a_split_is_uneven_below_two_fifths(visitors: tuple[int, int], uneven_: 
 
 @pytest.mark.parametrize(("buyers_a", "buyers_b"), [(270, 30), (0, 30), (270, 0)])
 def test_each_end_has_the_variance_at_its_ratio(buyers_a: int, buyers_b: int) -> None:
-    """Both variants estimate the variance of order values, which differ by rho / g; at least 1 buyer.
+    """Both variants estimate the variance of order values, which differ by rho / g.
 
-    A: of (m_A^2, s_A), seen with x_A buyers; under rho, B's variance is that of A times (rho / g)^2.
+    A variant has at least one buyer. The end of an unknown ratio has that of equal means.
     """
     split = uneven.Uneven(A, B, buyers_a, buyers_b)
     x_a, x_b = max(buyers_a, 1), max(buyers_b, 1)

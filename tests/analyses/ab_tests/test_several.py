@@ -12,7 +12,9 @@ import pytest
 from d1lab.analyses.ab_tests import actions, list_report, report, several
 from d1lab.analyses.ab_tests import shop as ab_tests
 from d1lab.analyses.ab_tests.advice import advised
-from d1lab.analyses.ab_tests.decision import as_json
+from d1lab.analyses.ab_tests.arms import ArmResult
+from d1lab.analyses.ab_tests.decision import AbResult, as_json
+from d1lab.analyses.ab_tests.model import Variant
 from d1lab.lab import Lab
 from tests.analyses.ab_tests.test_ab_tests import COUNTS, START, UNTIL, row
 
@@ -129,3 +131,79 @@ def test_the_metric_has_the_rows_of_the_table(tiny_lab: Lab):
         pd.concat([rows, pd.DataFrame([arm(150, test_id="t1", visitors=1_000)])]),
     )
     assert [one.arm for one in found.arms] == ["b", "c"]
+
+
+def compared(**given: Any) -> ArmResult:
+    """Variant C beside A, with a result of its own."""
+    known = {"status": "no_decision", "p_value": 0.3, "ratio": 1.1, "ratio_low": 0.9,
+             "ratio_high": 1.4, "primary_metric": "revenue", "winner": "none"}  # fmt: skip
+    sums = Variant(1_000, 50, 2_000.0, profit=500.0)
+    return ArmResult("c", sums, AbResult(**{**known, **given}), "holm", 0.05)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, {"p_value_of_all": "0.3000", "state": "Not significant"}),
+        ({"p_value": None}, {"p_value_of_all": None, "state": "Not available"}),
+        ({"status": "guardrail_failed"}, {"state": "Held back by a guardrail"}),
+        ({"winner": "a"}, {"state": "Worse than A"}),
+        ({"winner": "b"}, {"state": "Better than A"}),
+        ({"winner": None}, {"state": "Not significant"}),
+        ({"ratio": None}, {"lift": None}),
+        ({"ratio_low": None}, {"lift_low": None}),
+        ({"ratio_high": float("inf")}, {"lift_high": None}),
+    ],
+)
+def test_each_variant_has_its_counts_and_its_comparison(given, expected):
+    """A has counts only; what is not known is empty."""
+    found = decide(680, **ENDED)
+    test = found.test._replace(a=Variant(900, 40, 1_800.0), name="Gift")
+    several_ = found._replace(test=test, arms=(compared(**given),))
+    first, second = several.arms([several_, found._replace(arms=())])
+    assert first == {
+        "test": "Gift", "variant": "A", "variant_visitors": 900, "variant_conversions": 40,
+        "revenue_per_visitor": 2.0, "profit_per_visitor": None,
+    }  # fmt: skip
+    known = {
+        "test": "Gift", "variant": "C", "variant_visitors": 1_000, "variant_conversions": 50,
+        "revenue_per_visitor": 2.0, "profit_per_visitor": 0.5, "compared_by": "revenue",
+        "lift": pytest.approx(0.1), "lift_low": pytest.approx(-0.1),
+        "lift_high": pytest.approx(0.4), "p_value_of_all": "0.3000", "correction": "Holm",
+        "state": "Not significant",
+    }  # fmt: skip
+    assert second == {**known, **expected}
+    uncounted = several_._replace(test=test._replace(a=Variant(None, 40, 9.0)), arms=())
+    uncounted = uncounted._replace(arms=(compared(),))
+    assert several.arms([uncounted])[0].keys() == {
+        "test", "variant", "variant_visitors", "variant_conversions",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arms", "worse", "told"),
+    [
+        ([("b", {"winner": "a", "ended": False}), ("c", {})], ["B"], "? Stop B: worse than A."),
+        ([("b", {"winner": "a", "ended": True}), ("c", {})], [], "?"),
+        ([("b", {"winner": "a", "ended": False}), ("c", {"winner": "a", "ended": False}),
+          ("d", {"winner": "a", "ended": False})], ["B", "C", "D"],
+         "? Stop B and D: worse than A."),
+        ([("b", {"winner": "b", "ended": False})], [], "?"),
+    ],
+)  # fmt: skip
+def test_losing_variants_are_stopped_beside_the_leading_one(arms, worse, told):
+    """C leads; what it is told itself is not said twice."""
+    found = decide(680)
+    made = tuple(compared(**given)._replace(arm=name) for name, given in arms)
+    changed = found._replace(arms=made, leading="c")
+    assert several.losing(changed) == worse
+    assert several.told(changed, lambda _: "?") == told
+    assert several.told(changed, lambda _: "B")[0] == "C"
+    assert several.told(changed._replace(arms=()), lambda _: "B") == "B"
+
+
+def test_a_taken_variant_has_its_name():
+    won = decide(680, **ENDED)
+    assert several.taken(won) == "t: C"
+    assert several.taken(won._replace(arms=())) == "t"
+    assert several.taken(decide(505, **ENDED)) is None

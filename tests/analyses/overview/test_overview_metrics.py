@@ -157,6 +157,18 @@ def test_unknown_amounts_days_and_shops_count_nothing():
         assert found["refunds"]["lines"] == 3
         totals = evaluate(con, shipped_metric("shop_overview"), {})
         row = dict(zip(totals.columns, totals.fetchall()[0], strict=True))
+        con.execute(
+            "UPDATE order_lines SET shop = order_id;"
+            "DELETE FROM order_lines WHERE shop = 'o1' AND type = 'order'"
+        )
+        shops = evaluate(con, shipped_metric("shop_overview"), {}).fetchall()
+        shares = {row[0]: row[-2:] for row in shops}
+        assert shares == {
+            "o1": (None, None),  # a refund only
+            "o2": (1.0, 6.0),
+            "o3": (0.0, 6.0),
+            "o4": (0.0, 6.0),
+        }
         assert {name: row[name] for name in ("shop", "orders", "customers", "skus", "revenue")} == {
             "shop": "s", "orders": 3, "customers": 2, "skus": 2, "revenue": 8,
         }  # fmt: skip
