@@ -33,13 +33,6 @@ def told(decision: Decision, sentence: Callable[[AbResult], str]) -> str:
     return named(text, decision.leading) + stops
 
 
-def taken(decision: Decision) -> str | None:
-    """Return the name of a test whose B, or another variant, is to be rolled out."""
-    if decision.result.winner != "b":
-        return None
-    return decision.test.name + (f": {letter(decision.leading)}" if decision.arms else "")
-
-
 def comparisons(decisions: Iterable[Decision]) -> list[tuple[str, Decision]]:
     """Return every comparison with A and its name, with the compared variant in B's place."""
     found: list[tuple[str, Decision]] = []

@@ -79,8 +79,8 @@ def test_the_method_is_that_of_the_last_look():
         proportions.Rates.of(100, 2_000, 130, 2_100))) / 2)  # fmt: skip
     p = sequential.repeated_p([z, last], [100 / 8_000, 4_100 / 8_000], [100, 4_100])
     assert found.p_value == pytest.approx(p)
-    small = of("conversions", Variant(50, 1), Variant(50, 9), plan, Look(Variant(20, 0),
-                                                                         Variant(20, 1)))  # fmt: skip
+    first = Look(Variant(20, 0), Variant(20, 1))
+    small = of("conversions", Variant(50, 1), Variant(50, 9), plan, first)
     assert small.method == "barnard"
 
 

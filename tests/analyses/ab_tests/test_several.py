@@ -200,10 +200,3 @@ def test_losing_variants_are_stopped_beside_the_leading_one(arms, worse, told):
     assert several.told(changed, lambda _: "?") == told
     assert several.told(changed, lambda _: "B")[0] == "C"
     assert several.told(changed._replace(arms=()), lambda _: "B") == "B"
-
-
-def test_a_taken_variant_has_its_name():
-    won = decide(680, **ENDED)
-    assert several.taken(won) == "t: C"
-    assert several.taken(won._replace(arms=())) == "t"
-    assert several.taken(decide(505, **ENDED)) is None
