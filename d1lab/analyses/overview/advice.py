@@ -42,18 +42,6 @@ def settle(candidates: Mapping[Advice, Iterable[str]]) -> dict[str, Advice]:
     return chosen
 
 
-def without_others(rows: Any, kind: Advice, chosen: Mapping[str, Advice]) -> Any:
-    """Return the rows of a frame whose product has no other advice that comes before `kind`.
-
-    Args:
-        rows: Frame with the column `sku`.
-        kind: The advice that the rows are for.
-        chosen: Result of `settle`.
-    """
-    later = PRECEDENCE[PRECEDENCE.index(kind) :]
-    return rows[[chosen.get(sku, kind) in later for sku in rows["sku"]]]
-
-
 def one_each(named: Sequence[tuple[Any, Advice | None, Collection[str]]]) -> dict[int, set[str]]:
     """Return the products that each of several actions keeps, by its position.
 

@@ -40,6 +40,7 @@ from tests.support.ab_advice import GAIN, LOSS, OPEN, UNTIL, advice
         ),
         (None, [GAIN], {"status": "running", "left": 3}, "Wait", "shows no proof; 3"),
         ("none", [], {"status": "guardrail_failed"}, "Wait", "could get worse"),
+        ("none", [], {"status": "guardrail_failed", "ended": True}, "Keep A", "could get worse"),
         (None, [], {"status": "sample_ratio_mismatch"}, "Repeat", "not split as planned"),
         (None, [], {"status": "not_declared"}, "Repeat", "not counted"),
         (None, [], {"status": "not_declared", "ended": True}, "Keep A", "not counted"),
@@ -245,7 +246,7 @@ def test_money_of_several_variants_is_of_all_their_visitors():
     [
         (datetime(2026, 5, 30, 23), None, 1, None),
         (datetime(2026, 5, 21), datetime(2026, 5, 22), 1, date(2026, 5, 21)),
-        (datetime(2026, 5, 21), datetime(2026, 5, 22, 0, 0, 1), 2, date(2026, 5, 22)),
+        (datetime(2026, 5, 21), datetime(2026, 5, 22, 0, 0, 0, 1), 2, date(2026, 5, 22)),
         (datetime(2026, 5, 21), datetime(2026, 6, 22), 10, date(2026, 6, 21)),  # later than today
         (None, datetime(2026, 5, 22), 0, date(2026, 5, 21)),
     ],

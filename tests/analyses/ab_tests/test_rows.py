@@ -225,6 +225,7 @@ def test_each_sum_begins_at_0_and_ends_where_a_day_is_not_known(
     [
         (datetime(2026, 5, 21), date(2026, 5, 20), 0.5),
         (datetime(2026, 5, 20, 23, 59, 59), date(2026, 5, 20), 0.5),
+        (datetime(2026, 5, 20, 0, 0, 0, 1), date(2026, 5, 20), 0.5),
         (datetime(2026, 5, 10, 23, 59, 59), date(2026, 5, 10), 1.0),
     ],
 )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
-from d1lab.analyses.overview.advice import PRECEDENCE, one_each, settle, without_others
+from d1lab.analyses.overview.advice import PRECEDENCE, one_each, settle
 
 
 def test_settle_takes_the_first_of_all_advice():
@@ -18,12 +16,6 @@ def test_settle_order_comes_before_discounts_and_prices():
         {"price": ["a", "b", "c"], "discount": ["a", "c", "d"], "order": ["a"], "cap": ["c"]}
     )
     assert found == {"a": "order", "b": "price", "c": "cap", "d": "discount"}
-
-
-def test_without_others_leaves_out_products_with_an_earlier_advice():
-    rows = pd.DataFrame({"sku": ["a", "b", "c", "d"]})
-    chosen = {"a": "order", "b": "price", "c": "keep"}
-    assert list(without_others(rows, "price", chosen)["sku"]) == ["b", "c", "d"]
 
 
 def test_one_each_gives_every_product_to_one_action():

@@ -79,6 +79,29 @@ def test_a_period_begins_with_the_first_day():
             assert {row["share"] for row in rows_of(con, "data_health", days=ago)} == {None}
 
 
+@pytest.mark.parametrize(
+    "amounts",
+    [
+        [("order", 0.5, 0.25)],
+        [("order", 3, 1), ("refund", -3, -1)],
+        [("order", 3, 1), ("refund", -4, -1)],
+        [("order", 2, -2)],
+        [("refund", -3, -1)],
+    ],
+)
+def test_shares_are_of_any_amount_above_0(amounts):
+    """Of less than 1, too; of nothing, or less, there is none, and a refund is no order."""
+    lines = [
+        LINES[0]._replace(
+            type=kind, sku="sku0", units=1, day=UNTIL - timedelta(days=6),
+            revenue=Decimal(str(revenue)), discount_amount=Decimal(str(saved)),
+        )
+        for kind, revenue, saved in amounts
+    ]  # fmt: skip
+    with opened(lines) as con:
+        same(rows_of(con, "shop_periods"), [_figures(lines)])
+
+
 def test_days_and_totals_of_each_shop(con):
     known = evaluate(con, shipped_metric("shop_days"), {})
     rows = [dict(zip(known.columns, row, strict=True)) for row in known.fetchall()]

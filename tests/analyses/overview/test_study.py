@@ -19,7 +19,7 @@ from d1lab.analyses.overview.study import (
     recent_margin,
 )
 from d1lab.display.actions import Action
-from d1lab.stats.usual import usual
+from d1lab.stats.usual import Usual, usual
 
 UNTIL = date(2026, 5, 31)
 
@@ -112,6 +112,11 @@ def test_margin_without_costs_is_not_available():
     assert recent_margin(rows) is None
     shown = figures(period_figures(rows), "USD")
     margin = next(each for each in shown if each["metric"] == "gross_margin_rate")
+    unknown = Usual(None, None, 0, None, "no unit cost is known")
+    assert _one(period_figures(rows), "gross_margin_rate", 7).usual == unknown
+    rows.loc[rows["length_days"] == 7, "order_value"] = None
+    found = _one(period_figures(rows), "order_value", 7)
+    assert found.usual == unknown._replace(reason="no sale is left after refunds")
     assert margin["value"] is None
     assert margin["note"] == "Not available: no unit cost is known."
     assert "No unit cost is known" in limits(rows, [], (), UNTIL)
