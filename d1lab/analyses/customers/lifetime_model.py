@@ -180,7 +180,7 @@ def fit_bg_nbd(x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> BgNbd:
         return -float(value @ counts) / customers, -(gradient @ counts) / customers
 
     found = minimize(loss, np.zeros(4), jac=True, method="L-BFGS-B", bounds=[(-12, 12)] * 4,
-                     options={"ftol": 1e-15, "gtol": 1e-9, "maxiter": 500})  # fmt: skip
+                     options={"ftol": 1e-15, "gtol": 1e-9})  # fmt: skip
     r, alpha, a, b = np.exp(found.x).tolist()
     covariance = _covariance(lambda at: loss(at)[1] * customers, found.x)
     likelihood = -found.fun * customers - repeats * float(np.log(unit))
@@ -270,7 +270,7 @@ def fit_gamma_gamma(x: ArrayLike, mean_spend: ArrayLike) -> GammaGamma:
     scaled = mean / unit
     found = minimize(_gamma_gamma_loss, np.zeros(3), args=(x, scaled), jac=True,
                      method="L-BFGS-B", bounds=[(-10, 10)] * 3,
-                     options={"ftol": 1e-15, "gtol": 1e-9, "maxiter": 500})  # fmt: skip
+                     options={"ftol": 1e-15, "gtol": 1e-9})  # fmt: skip
     p, q, v = np.exp(found.x).tolist()
     likelihood = -float(found.fun) * len(x) - len(x) * float(np.log(unit))
     covariance = _covariance(lambda at: _gamma_gamma_loss(at, x, scaled)[1] * len(x), found.x)

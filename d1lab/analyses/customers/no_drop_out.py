@@ -41,7 +41,7 @@ def fit_nbd(x: ArrayLike, T: ArrayLike) -> BgNbd:
         return -float(value.mean()), -np.array([by_r.mean(), by_alpha.mean()])
 
     found = minimize(loss, np.zeros(2), jac=True, method="L-BFGS-B", bounds=[(-12, 12)] * 2,
-                     options={"ftol": 1e-15, "gtol": 1e-9, "maxiter": 500})  # fmt: skip
+                     options={"ftol": 1e-15, "gtol": 1e-9})  # fmt: skip
     r, alpha = np.exp(found.x).tolist()
     of_r = float((special.polygamma(1, r) - special.polygamma(1, r + x)).sum())
     both = -(1 / alpha - 1 / (alpha + observed)).sum()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -57,10 +58,28 @@ def test_a_voucher_that_pays_is_sent_to_the_overdue():
     )
 
 
+def test_a_voucher_of_a_short_window_counts_once():
+    """Thirty days or fewer have its whole profit; the newest test that decided counts."""
+    test = ended([5.0, 7.0] * 20, [1.0, 2.0] * 20)
+    for days, scale in ((20, 1.0), (30, 1.0), (40, 0.75)):
+        short = test._replace(sent_on=test.last_day - timedelta(days - 1))
+        [one] = declared(study([9.0]), periods(0.3), [short])
+        ends = (one["amount"], one["low"], one["high"])
+        wanted = (scale * test.difference, scale * test.low, scale * test.high)
+        assert ends == pytest.approx(wanted)
+    open_one = ended([5.0, 7.0] * 20, [5.0, 7.0] * 20)
+    stop = ended([1.0, 2.0] * 20, [5.0, 7.0] * 20)
+    [one] = declared(study([9.0]), periods(0.3), [stop, test, open_one])
+    assert one["verb"] == "Send"
+
+
 def test_a_voucher_that_loses_money_is_stopped():
     [one] = declared(study([9.0]), periods(0.3), [ended([1.0, 2.0] * 20, [5.0, 7.0] * 20)])
     assert (one["verb"], one["meaning"], one["amount"]) == ("Stop", "lost", pytest.approx(2.25))
     assert 0 < one["low"] < one["amount"] < one["high"]
+    test = ended([1.0, 2.0] * 20, [5.0, 7.0] * 20)
+    assert (one["low"], one["high"]) == pytest.approx((-test.high / 2, -test.low / 2))
+    assert one["items"]["amount"].tolist() == pytest.approx([2.25])
     assert Action.of_fields(**shown(one)).sentence.startswith("Stop sending voucher BACK10 to 1")
 
 

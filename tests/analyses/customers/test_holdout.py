@@ -18,7 +18,11 @@ from d1lab.analyses.customers.holdout import (
     score_of,
     verdict,
 )
-from d1lab.analyses.customers.spend_forecast import forecast_spend, forecast_total
+from d1lab.analyses.customers.spend_forecast import (
+    SpendForecast,
+    forecast_spend,
+    forecast_total,
+)
 from tests.support.simulate_customers import simulate
 
 TRUTH = {"r": 0.8, "alpha": 6.0, "a": 0.9, "b": 2.5}
@@ -118,6 +122,10 @@ def _score(name: str, error: float, off: float | None) -> ForecastScore:
         ((9.0, -0.25), [(10.0, 0.3), (12.0, -0.24)], "total_off"),
         ((9.0, -0.25), [(10.0, 0.3), (12.0, -0.26)], None),
         ((9.0, None), [(10.0, None), (12.0, None)], "total_off"),
+        ((9.0, 0.2), [(10.0, None), (12.0, 0.5)], None),
+        ((9.0, -0.21), [(10.0, None), (12.0, 0.5)], "total_off"),
+        ((9.0, 0.3), [(9.0, 0.4), (12.0, 0.3)], None),  # no worse than a baseline
+        ((9.0, 0.4), [(12.0, 0.5), (9.5, 0.3)], "total_off"),
     ],
 )
 def test_verdict_asks_for_each_customer_and_for_the_sum(model, rivals, reason):
@@ -181,6 +189,78 @@ def test_hold_out_needs_twice_its_length():
     assert hold_out(
         empty, nothing._replace(purchases=[], spend=[]), PeriodPurchases([], []), 90
     ).reason
+
+
+def test_a_history_of_twice_the_holdout_is_enough(monkeypatch):
+    """Scores of both baselines by hand; a customer of today has a rate of one day."""
+    past = Purchases(*map(np.array, ([2.0, 0, 1], [20.0, 0, 9], [180.0, 60, 0], [5.0, 99, 7])))
+    recent = PeriodPurchases([1, 0, 0], [4.0, 0, 0])
+    later = PeriodPurchases([2, 1, 0], [10.0, 6.0, 0])
+    found = hold_out(past, recent, later, 90)
+    assert (found.days, found.customers) == (90, 3)
+    assert (found.actual_purchases, found.actual_spend) == (3, 16)
+    rate, before = found.scores
+    assert (rate.forecast, before.forecast) == ("past_rate", "as_before")
+    assert rate.purchases == pytest.approx(1 + 0 + 90)
+    assert (rate.spend, rate.spend_error) == pytest.approx((5 + 0 + 630, 635 / 16 - 1))
+    assert (before.purchases, before.spend, before.spend_error) == (1, 4, -0.75)
+    assert (found.reason, found.interval, found.missed) == ("too_few_customers", None, False)
+    nothing = hold_out(past, recent, PeriodPurchases(np.zeros(3), np.zeros(3)), 90)
+    assert [score.spend_error for score in nothing.scores] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("spend", "missed"), [(9.99, True), (10.0, False), (20.0, False), (20.01, True)]
+)
+def test_a_backtest_missed_outside_its_interval(spend, missed):
+    held = SpendForecast(15.0, 10.0, 20.0)
+    assert holdout.Holdout(90, 1, 1.0, spend, (), held, None).missed == missed
+
+
+def test_of_more_customers_a_sample_is_fitted_and_drawn(monkeypatch):
+    """Up to 50,000 for the fit, 20,000 for the draws; the same ones each time."""
+    fitted, drawn = [], []
+    model = lifetime.BgNbd(1.0, 2.0, 0.0, 1.0, 0.0, 1, 1, None, None)
+    money = lifetime.GammaGamma(1.0, 2.0, 3.0, 0.0, 1, 0.0, None, None)
+    monkeypatch.setattr(lifetime, "fit_bg_nbd", lambda *c: fitted.append(c) or model)
+    monkeypatch.setattr(lifetime, "fit_gamma_gamma", lambda *c: fitted.append(c) or money)
+    monkeypatch.setattr(
+        holdout, "forecast_spend", lambda *c: drawn.append(c) or SpendForecast(4.0, 2.0, 6.0)
+    )
+    for count, most in ((50_000, 50_000), (50_001, 50_000)):
+        numbers = np.arange(float(count))
+        models = holdout.fit(Purchases(numbers, numbers, numbers, numbers))
+        assert [len(c[0]) for c in fitted[-2:]] == [most] * 2
+        assert (fitted[-2][1] == fitted[-2][0] / 7).all()
+        assert (fitted[-1][1] == fitted[-1][0]).all()
+    few = Purchases(*(np.arange(20_000.0) % 3 for _ in range(4)))
+    assert holdout.total_spend(models, few, 91) == (4, 2, 6)
+    assert (drawn[-1][2], len(drawn[-1][3])) == (13, 20_000)
+    many = Purchases(*(np.arange(20_001.0) % 3 for _ in range(4)))
+    total = holdout.expected_spend(models, many, 91).spend.sum()
+    assert holdout.total_spend(models, many, 91) == pytest.approx((total, total / 2, total * 1.5))
+    assert len(drawn[-1][3]) == 20_000
+    again = many.sample(5)
+    assert (again.repeats == many.sample(5).repeats).all()
+    assert len(set(Purchases(*(np.arange(9.0),) * 4).sample(5).repeats)) == 5
+
+
+@pytest.mark.parametrize(
+    ("days", "months"), [(365, 12), (30, 1), (10, 1), (45, 1), (46, 2), (730, 24)]
+)
+def test_values_are_discounted_by_whole_months(days, months, monkeypatch):
+    seen = {}
+    monkeypatch.setattr(lifetime, "discounted_value", lambda *_, **given: seen.update(given) or 0)
+    model = lifetime.BgNbd(1.0, 2.0, 0.5, 1.0, 0.0, 1, 1, None, None)
+    money = lifetime.GammaGamma(1.0, 2.0, 3.0, 0.0, 1, 0.0, None, None)
+    one = Purchases(*(np.array([3.0]) for _ in range(4)))
+    found = holdout.values(Models(model, money), one, days, 0.1)
+    assert seen["periods"] == months
+    assert seen["period"] * months == pytest.approx(days / 7)
+    assert seen["rate"] == pytest.approx(1.1 ** (1 / 12) - 1)
+    assert np.isfinite(found.chance_alive).all()
+    expected = lifetime.expected_purchases(model, days / 7, *one.weeks)
+    assert found.expected_purchases == pytest.approx(expected)
 
 
 def test_values_discount_month_by_month():

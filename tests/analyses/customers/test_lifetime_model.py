@@ -202,3 +202,100 @@ def test_fit_gamma_gamma_needs_200_repeats(repeats: int, is_enough: bool):
     x = np.append(np.full(repeats // 3, 3.0), repeats % 3)
     found = lifetime.fit_gamma_gamma(x, np.linspace(5, 50, len(x)))
     assert (found.reason != "too_few_repeats") == is_enough
+
+
+@pytest.mark.parametrize(
+    ("customers", "repeats", "drop_out", "on_edge", "known", "reason"),
+    [
+        (199, 199, 0.001, True, False, "too_few_customers"),
+        (200, 199, 0.001, True, False, "too_few_repeats"),
+        (200, 200, 0.0099, True, False, "drop_out_not_identified"),
+        (200, 200, 0.01, True, True, "no_fit"),
+        (200, 200, 0.01, False, False, "no_fit"),
+        (200, 200, 0.01, False, True, None),
+    ],
+)
+def test_the_first_reason_that_applies_is_given(
+    customers, repeats, drop_out, on_edge, known, reason
+):
+    """Too little data, no sign of drop-out (1%), then a fit at its bounds or without errors."""
+    covariance = np.eye(4) if known else None
+    given = (customers, repeats, drop_out, on_edge, covariance)
+    assert lifetime._bg_nbd_reason(*given) == reason
+
+
+def test_errors_are_those_of_the_curvature_or_none():
+    """The inverse of the second derivatives; none if they are singular, or no minimum."""
+    curve = np.array([[2.0, 1.0], [1.0, 3.0]])
+    found = lifetime._covariance(lambda at: curve @ at, np.array([0.3, -0.2]))
+    assert found == pytest.approx(np.linalg.inv(curve))
+    assert lifetime._covariance(lambda at: np.zeros(2), np.zeros(2)) is None
+    assert lifetime._covariance(lambda at: at * [1, -1], np.zeros(2)) is None
+    model = BgNbd(2.0, 3.0, 4.0, 5.0, 0.0, 1, 1, np.diag([0.01, 0.04, 0.09, 0.16]), None)
+    assert model.standard_errors == pytest.approx((0.2, 0.6, 1.2, 2.0))
+    assert model._replace(covariance=None).standard_errors is None
+    assert model._replace(a=0.0).standard_errors is None
+    money = lifetime.GammaGamma(2.0, 3.0, 4.0, 0.0, 1, 0.0, np.diag([0.01, 0.04, 0.09]), None)
+    assert money.standard_errors == pytest.approx((0.2, 0.6, 1.2))
+    assert money._replace(covariance=None).standard_errors is None
+
+
+def test_customers_without_a_repeat_are_alive():
+    """Others by the odds of having left after the last purchase."""
+    model = BgNbd(0.5, 4.0, 0.8, 2.5, 0.0, 1, 1, None, None)
+    alive = lifetime.probability_alive(model, [0, 1, 3], [0, 10, 10], [30, 30, 30])
+    odds = [0.8 / (2.5 + x - 1) * (34 / 14) ** (0.5 + x) for x in (1, 3)]
+    assert alive.tolist() == pytest.approx([1, 1 / (1 + odds[0]), 1 / (1 + odds[1])])
+
+
+def test_expected_purchases_are_continuous_where_a_formula_divides_by_0():
+    """Beta(1, b): between those of a little less and a little more."""
+    models = [BgNbd(0.5, 4.0, a, 2.5, 0.0, 1, 1, None, None) for a in (0.999, 1.0, 1.001)]
+    for expected in (
+        [lifetime.expected_purchases(model, 20, 3, 10, 30)[0] for model in models],
+        [lifetime.expected_purchases_new(model, 20)[0] for model in models],
+    ):
+        assert expected[0] > expected[1] > expected[2]
+        assert expected[1] == pytest.approx((expected[0] + expected[2]) / 2, rel=1e-5)
+
+
+def test_equal_customers_are_computed_once_and_told_apart():
+    """Of customers in any order, each has the purchases of its own numbers."""
+    model = BgNbd(0.5, 4.0, 0.8, 2.5, 0.0, 1, 1, None, None)
+    columns = np.array([[2, 0, 2, 5, 2], [9, 0, 8, 20, 9], [30, 30, 30, 25, 40]])
+    together = lifetime.expected_purchases(model, 13, *columns)
+    alone = [lifetime.expected_purchases(model, 13, *column)[0] for column in columns.T]
+    assert together.tolist() == pytest.approx(alone)
+
+
+def test_spend_per_purchase_is_drawn_toward_the_shops():
+    """p (v + x mean) / (p x + q - 1); without a purchase, the shop's mean."""
+    money = lifetime.GammaGamma(2.0, 3.0, 40.0, 0.0, 1, 0.0, None, None)
+    found = lifetime.expected_spend(money, [0, 4], [0, 10])
+    assert found.tolist() == pytest.approx([2 * 40 / 2, 2 * (40 + 40) / (8 + 2)])
+
+
+@pytest.mark.parametrize(("slope", "reason"), [(-60.0, "spend_related_to_frequency"), (-0.2, None)])
+def test_spend_may_depend_on_frequency_a_little(slope, reason):
+    """Also if frequent customers spend less; customers without a purchase or spend do not count."""
+    random = np.random.default_rng(4)
+    x = random.integers(1, 10, 900).astype(float)
+    scale = random.gamma(4, 1 / 150, 900)
+    spend = random.gamma(5 * x) / scale / x + slope * (x - 10)
+    x[:50], spend[50:99] = 0, 0.0
+    found = lifetime.fit_gamma_gamma(x, spend)
+    assert (found.reason, found.customers) == (reason, 801)
+    assert found.correlation == pytest.approx(np.corrcoef(x[99:], spend[99:])[0, 1])
+
+
+def test_spend_of_one_purchase_each_has_no_correlation():
+    spend = np.random.default_rng(5).gamma(3, 10, 400)
+    assert lifetime.fit_gamma_gamma(np.ones(400), spend).correlation == 0
+
+
+def test_spend_without_a_mean_is_no_fit():
+    """A heavy tail: the mean of spend is infinite."""
+    random = np.random.default_rng(6)
+    x = random.integers(1, 4, 500).astype(float)
+    scale = random.gamma(0.7, 1 / 15, 500)
+    assert lifetime.fit_gamma_gamma(x, random.gamma(5 * x) / scale / x).reason == "no_fit"

@@ -253,6 +253,29 @@ def test_order_has_no_safety_stock_where_too_few_windows_make_an_interval(lab):
     )
 
 
+def test_forecasts_know_categories_and_the_service_level(lab, monkeypatch):
+    seen = {}
+
+    def kept(weeks, **given):
+        seen.update(given, weeks=weeks)
+        return forecast(weeks, **given)
+
+    monkeypatch.setattr(study_module, "forecast", kept)
+    stock = lab.metric("turnover", until=UNTIL, days=90).head(3).assign(category=["a", "b", None])
+    weeks = lab.metric("weekly_demand", until=UNTIL, weeks=30)
+    plan = Assumptions(service_level=0.9)
+    found = study(stock, weeks, SimpleNamespace(shop=None), until=UNTIL, plan=plan)
+    assert seen["categories"].fillna("").tolist() == ["a", "b", ""]
+    assert seen["service_level"] == 0.9
+    assert seen["weeks"].shape == (3, 30)
+    assert (found.days, found.plan) == (90, plan)
+    staged = words.to_stage(found, UNTIL)
+    assert staged["sku"].tolist() == ["P00", "P01", "P02"]
+    assert staged["turnover_rate"].tolist() == found.products["turnover"].tolist()
+    assert set(staged["date"]) == {UNTIL}
+    assert words.to_stage(found, UNTIL - timedelta(1)).empty
+
+
 def test_profit_abstains_without_costs(found):
     """The cost valid on the last day is used; without one, there is a reason and no margin."""
     table = found.products.set_index("sku")
@@ -305,6 +328,9 @@ def test_words_of_a_shop_that_tells_little(tiny_lab):
     assert found.effect.lift is None
     assert words.discount(found).startswith("Effect of discounts not available: ")
     assert "The effect of discounts is not available" in words.verdict(found)["text"]
+    reasons = found.products["forecast_reason"].tolist()
+    assert reasons == found.forecast.demand.reason.tolist()
+    assert set(reasons) <= {"no_demand", "short_history"}
     assert {figure["metric"]: figure["value"] for figure in words.figures(found)}[
         "discount_lift"
     ] is None
