@@ -38,7 +38,7 @@ def _levels(shop: ShopEffect, known: Any, slope: Floats) -> Floats:
 def _shares(level: Floats) -> Floats:
     """Return each week's share of a product's units, from log levels."""
     level = np.exp(level - np.maximum(level.max(axis=1, keepdims=True), -700))
-    return level / np.maximum(level.sum(axis=1, keepdims=True), 1e-300)
+    return level / np.maximum(level.sum(axis=1, keepdims=True), 1)
 
 
 def climbed(
@@ -76,13 +76,13 @@ def dispersion_of(units: Floats, shop: ShopEffect, slope: Floats) -> Floats:
     away = (np.nan_to_num(units) - mean) ** 2 / np.where(mean > 0, mean, np.inf)
     weeks, whole = known.sum(axis=1), mean.sum(axis=1)
     excess = away.sum(axis=1) - np.maximum(weeks - 2, 0)
-    pooled = max(float(excess.sum() / max(whole.sum(), 1e-300)), 0.0)
+    pooled = max(float(excess.sum() / max(whole.sum(), 1)), 0.0)
     usual = PRIOR_WEEKS * whole / np.maximum(weeks, 1)
-    extra = np.maximum((excess + pooled * usual) / np.maximum(whole + usual, 1e-300), 0.0)
+    extra = np.maximum((excess + pooled * usual) / np.maximum(whole + usual, 1), 0.0)
     price = np.nan_to_num(shop.price)
     square = (price - (share * price).sum(axis=1, keepdims=True)) ** 2
-    telling = (square * mean**2).sum(axis=1) / np.maximum((square * mean).sum(axis=1), 1e-300)
-    return 1 + extra * telling
+    sums = (square * mean).sum(axis=1)
+    return 1 + extra * (square * mean**2).sum(axis=1) / np.where(sums > 0, sums, np.inf)
 
 
 def likelihood(units: Floats, shop: ShopEffect, center: float) -> Floats:
@@ -118,10 +118,10 @@ def regular_weekly(units: Floats, shop: ShopEffect, slope: Floats) -> Floats:
     level = np.exp(_levels(shop, known, slope)).sum(axis=1)
     regular = np.where(known, np.exp(np.nan_to_num(shop.fitted.week_effects)), 0.0).sum(axis=1)
     weekly = np.nansum(units, axis=1) / np.maximum(known.sum(axis=1), 1)
-    return weekly * regular / np.maximum(level, 1e-300)
+    return weekly * regular / np.where(level > 0, level, np.inf)
 
 
 def _log_sum(level: Floats) -> Floats:
     """Return the log of the sum of each row's exponentials."""
     most = np.maximum(level.max(axis=1), -700)
-    return most + np.log(np.maximum(np.exp(level - most[:, None]).sum(axis=1), 1e-300))
+    return most + np.log(np.maximum(np.exp(level - most[:, None]).sum(axis=1), 1))

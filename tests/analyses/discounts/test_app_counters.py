@@ -175,6 +175,73 @@ def test_days_alone_tell_no_discount(lab):
     assert "Discounts since their first use" not in texts
 
 
+@pytest.mark.parametrize(
+    ("sources", "leads"),
+    [
+        ({}, True),  # no discounted line in the events
+        ({"event_uses": 5, "daily_uses": 10}, False),  # half of them
+        ({"event_uses": 4, "daily_uses": 9}, True),
+        ({"event_uses": 9, "daily_uses": 9, "daily_first_day": 3, "event_first_day": 4}, True),
+        ({"event_uses": 9, "daily_uses": 9, "daily_first_day": 4, "event_first_day": 4}, False),
+        ({"event_uses": 1}, False),  # nothing else is counted
+        ({"event_uses": 1, "total_uses": 9, "total_first_day": LAST}, True),
+        ({"event_uses": 1, "total_uses": 9, "total_first_day": LAST - timedelta(29)}, True),
+        ({"event_uses": 1, "total_uses": 9, "total_first_day": LAST - timedelta(30)}, False),
+        ({"event_uses": 1, "daily_uses": 2, "total_uses": 9, "total_first_day": LAST}, False),
+    ],
+)
+def test_the_source_that_covers_the_period_leads(monkeypatch, sources, leads):
+    """Counters by day, or the totals if all of their uses lie in the period."""
+    names = (
+        "event_uses daily_uses daily_first_day event_first_day total_uses total_first_day "
+        "event_units product_units daily_uses_in_all"
+    )
+    monkeypatch.setattr(
+        counters, "_sources", lambda *_: dict.fromkeys(names.split()) | {"event_uses": 0} | sources
+    )
+    nothing: Any = None
+    assert counters.lead(nothing, LAST, 30) == leads
+
+
+@pytest.mark.parametrize(
+    ("events", "counted", "leads"),
+    [(5, 10, False), (4, 9, True), (0, None, False), (0, 1, True), (0, 0, False)],
+)
+def test_products_lead_by_half_of_the_discounted_units(monkeypatch, events, counted, leads):
+    sources = {"event_units": events, "product_units": counted}
+    monkeypatch.setattr(counters, "_sources", lambda *_: sources)
+    nothing: Any = None
+    assert counters.lead_products(nothing, LAST, 30) is leads
+
+
+@pytest.mark.parametrize(
+    ("events", "daily", "in_all", "totals", "places"),
+    [
+        (3, 4, 9, 9, ["in the 30 days"]),
+        (4, 4, 9, 9, []),
+        (0, 4, 9, 9, []),
+        (3, None, None, 9, []),
+        (3, 4, 10, 9, ["in the 30 days", "over all days"]),
+        (4, 4, 8, 9, []),
+        (4, 4, 8, None, []),
+    ],
+)
+def test_sources_disagree_on_the_same_uses(monkeypatch, events, daily, in_all, totals, places):
+    """In the period, events and days; in all, more days than totals, which may be older."""
+    names = ("event_uses", "daily_uses", "daily_uses_in_all", "total_uses")
+    sources = dict(zip(names, (events, daily, in_all, totals), strict=True))
+    monkeypatch.setattr(counters, "_sources", lambda *_: sources)
+    nothing: Any = None
+    told = counters.disagreement(nothing, LAST, 30)
+    assert told.count("Sources disagree") == len(places)
+    assert all(place in told for place in places)
+
+
+def test_missing_cells_are_none_and_days_are_dates():
+    values = [float("nan"), pd.NaT, None, 3.0, pd.Timestamp("2026-05-08"), "x"]
+    assert [counters._known(value) for value in values] == [None, None, None, 3, LAST, "x"]
+
+
 def test_nothing_recorded_is_not_nothing_used(lab):
     """Neither events nor counters: the reason says so and how to load them."""
     _keep(lab, "customer_insights")

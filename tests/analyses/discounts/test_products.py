@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from d1lab.analyses.discount_effect.exposure import WeeklySales
+from d1lab.analyses.discount_effect.pooling import OF_SHOP, OWN
 from d1lab.analyses.discounts import products
 from d1lab.config import Settings
 from d1lab.lab import Lab
@@ -214,6 +215,14 @@ def test_elasticity_is_told_with_its_interval_or_its_reason():
     assert products.figure(shop)["value"] is None
     assert products.detail(shop).endswith("is not available: fewer than 10 products were for sale "
         "both with and without the discount.")  # fmt: skip
+
+
+def test_named_are_products_with_weeks_of_their_own():
+    slopes = pd.DataFrame({"sku": ["a", "b", "c"], "basis": [OWN, OF_SHOP, OWN], "slope": -1.0})
+    found: Any = SimpleNamespace(products=SimpleNamespace(skus=slopes))
+    sold = pd.DataFrame({"sku": ["b", "c", "d"], "units": [1, 2, 3]})
+    shown = products.named(found, sold)
+    assert shown[["sku", "units", "slope"]].to_numpy().tolist() == [["c", 2, -1.0]]
 
 
 def test_columns_and_notes_follow_what_is_known():

@@ -67,7 +67,8 @@ def test_every_column_on_a_drawn_shop():
     lines, days = draw(6, 500), 182
     fields = {"sku": "new", "day": UNTIL, "type": "order", "units": 1, "order_id": "new"}
     lines += [lines[0]._replace(product_title=title, **fields) for title in ("A", "B")]
-    kept = [line for line in inside(lines, days) if line.type == "order"]
+    lines += [line._replace(units=0, event_id=f"{line.event_id}-none") for line in lines[:40]]
+    kept = [line for line in inside(lines, days) if line.type == "order" and line.units > 0]
     recent = inside(kept, 91)
     orders = len({line.order_id for line in recent})
     rows = []
