@@ -299,3 +299,13 @@ def test_spend_without_a_mean_is_no_fit():
     x = random.integers(1, 4, 500).astype(float)
     scale = random.gamma(0.7, 1 / 15, 500)
     assert lifetime.fit_gamma_gamma(x, random.gamma(5 * x) / scale / x).reason == "no_fit"
+
+
+def test_customers_who_do_not_differ_are_no_fit():
+    """All at one pace: the spread of rates, or of spend, goes to 0, the ends of what is searched."""
+    random = np.random.default_rng(0)
+    bought = np.minimum(random.geometric(0.3, 400), 7.0)
+    found = lifetime.fit_bg_nbd(bought, 5 * bought, np.full(400, 40.0))
+    assert found.reason == "no_fit"
+    x = random.integers(1, 5, 400).astype(float)
+    assert lifetime.fit_gamma_gamma(x, 10 + 0.001 * random.random(400)).reason == "no_fit"

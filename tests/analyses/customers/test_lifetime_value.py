@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from d1lab.analyses.customers import holdout
 from d1lab.analyses.customers import report as words
 from d1lab.analyses.customers.groups import overdue
 from d1lab.analyses.customers.lifetime_value import (
@@ -98,6 +99,11 @@ def test_figures_abstain_with_a_reason(values):
     silent = evaluated(*_summaries(simulate(7, 120), 90), 90, 365)
     found = {f["metric"]: f for f in figures(customers, overdue(customers), silent)}
     assert found["repeat_rate"]["value"] == 0.5
+    assert (found["customers"]["value"], found["lapsing_customers"]["value"]) == (2, 0)
+    assert found["lapsing_pace"]["value"] == 0
+    late = pd.DataFrame({"pace": [2.5, 4.0]})
+    more = {f["metric"]: f["value"] for f in figures(customers.assign(purchases=2), late, silent)}
+    assert (more["lapsing_customers"], more["lapsing_pace"], more["repeat_rate"]) == (2, 6.5, 1)
     assert found["historic_value"]["value"] == 20
     assert found["expected_spend"]["value"] is None
     assert found["expected_spend"]["note"] == "fewer than 200 customers"
@@ -151,6 +157,54 @@ def test_listed_gives_each_customer_an_interval_where_the_model_speaks(values):
     )
     assert inside.all()
     assert (table["expected_spend_low"] == 0).any()  # single customers are far from sure
+
+
+def test_the_20_000_most_valuable_customers_have_an_interval(monkeypatch, values):
+    """Of equal value, the first ones by ID."""
+    count, seen = 20_001, []
+    names = [f"c{n:05}" for n in range(count)]
+    known = pd.DataFrame(
+        {"customer_id": names, "spend": 1.0, "purchases": 1, "expected_value": 2.0}
+    )
+    known = known.assign(
+        repeats=0, last_days=0, observed_days=9, mean_spend=0.0, lifetime_value_method="model",
+        chance_alive=1.0, expected_purchases=0.5, expected_spend=2.0,
+    )  # fmt: skip
+    many = values._replace(customers=known[::-1])
+
+    def ends(models, customers, days):
+        seen.append((len(customers.repeats), days))
+        return np.zeros(len(customers.repeats)), np.ones(len(customers.repeats))
+
+    monkeypatch.setattr(holdout, "value_intervals", ends)
+    table = listed(_now(many), many)
+    assert seen == [(20_000, 365)]
+    assert table["customer_id"].tolist() == names
+    assert table["expected_spend_high"].isna().tolist() == [False] * 20_000 + [True]
+    assert set(table["lifetime_value"]) == {3.0}
+
+
+def test_only_customers_of_the_past_are_held_out():
+    """Those whose first purchase is in the holdout do not count in it."""
+    past = pd.DataFrame(
+        {
+            "customer_id": ["a", "b"], "purchases": [1, 0], "repeats": [0, 0],
+            "last_days": [0.0, np.nan], "observed_days": [200.0, np.nan], "mean_spend": 0.0,
+            "recent_purchases": [1, 0], "recent_spend": [5.0, 0.0], "later_purchases": [2, 7],
+            "later_spend": [9.0, 99.0],
+        }
+    )  # fmt: skip
+    present = past.assign(purchases=[3, 0])
+    found = evaluated(present, past, 90, 365)
+    assert (found.holdout.customers, found.holdout.actual_spend) == (1, 9.0)
+    assert (found.holdout.actual_purchases, found.horizon_days) == (2, 365)
+    assert found.holdout.scores[1].spend == 5.0
+    assert found.customers["customer_id"].tolist() == ["a"]
+    table = score_table(found)
+    assert table["forecast"].iloc[0] == "Actual"
+    assert table[["purchases", "spend"]].iloc[0].tolist() == [2, 9]
+    none = evaluated(present, past.assign(observed_days=100.0), 90, 365)
+    assert score_table(none)["forecast"].tolist() == ["Actual"]
 
 
 def test_listed_is_history_where_the_model_is_silent():

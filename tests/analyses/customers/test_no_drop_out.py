@@ -82,3 +82,10 @@ def test_the_chance_of_being_active_is_unknown():
     assert np.isnan(found.chance_alive).all()
     assert np.isfinite(found.expected_purchases).all()
     assert np.isfinite(found.expected_value).all()
+
+
+def test_customers_of_one_pace_are_no_fit():
+    """Their rates have no spread: it goes to the end of what is searched."""
+    model = fit_nbd(np.full(300, 5.0), np.full(300, 30.0))
+    assert (model.reason, model.customers, model.repeats) == ("no_fit", 300, 1500)
+    assert (model.a, model.b) == (0.0, 1.0)

@@ -182,6 +182,41 @@ def test_evidence_is_sorted_with_ties_by_sku():
     ]
 
 
+def test_the_chart_has_the_twenty_that_run_out_first():
+    """With intervals if one is known."""
+    rows = {f"p{n:02}": {"days_of_supply": float(n), "days_of_supply_low": np.nan,
+                         "days_of_supply_high": np.nan} for n in range(25)}  # fmt: skip
+    rows["none"] = rows["p00"] | {"days_of_supply": np.nan}
+    chart = report.cover_chart(shop(rows))
+    assert chart.frame["sku"].tolist() == [f"p{n:02}" for n in range(20)]
+    assert (chart.form, chart.options) == ("bar", {})
+    rows["p19"] |= {"days_of_supply_low": 3.0}
+    assert report.cover_chart(shop(rows)).options == {"reference": 14}
+
+
+@pytest.mark.parametrize(
+    ("known", "short", "status"), [(0, 0, "unknown"), (2, 0, "good"), (2, 1, "bad")]
+)
+def test_the_status_is_that_of_what_runs_out(known, short, status):
+    supply = [np.nan] * 2 if not known else [3.0 if short else 30.0, 40.0]
+    month = {"first_day": pd.Timestamp("2026-05-01"), "last_day": pd.Timestamp("2026-05-31")}
+    rows = {f"p{n}": {"days_of_supply": days, **month} for n, days in enumerate(supply)}
+    effect = SimpleNamespace(lift=None, reason="few_skus")
+    found = shop(rows, days=31, effect=effect)
+    assert report.verdict(found)["status"] == status
+
+
+def test_a_lift_is_a_figure_with_its_interval_or_a_reason():
+    effect: Any = SimpleNamespace(lift=0.5, low=0.1, high=0.9, skus=1, reason=None)
+    figure = report.lift_figure(effect)
+    assert (figure["value"], figure["low"], figure["high"]) == (0.5, 0.1, 0.9)
+    assert (figure["level"], figure["note"]) == (0.95, "1 product; no proof of cause")
+    effect.lift, effect.reason = None, "no_discount"
+    figure = report.lift_figure(effect)
+    assert figure["value"] is None
+    assert figure["note"].startswith("no discount was used in 10 or more orders")
+
+
 def test_a_backtest_without_methods_has_its_columns():
     found: Any = SimpleNamespace(forecast=SimpleNamespace(rivals=()))
     assert list(tables.backtest(found)) == [
