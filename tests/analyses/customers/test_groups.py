@@ -58,7 +58,7 @@ def test_weekly_revenue_of_a_group_is_that_of_its_customers():
     rows = [{"rfm_group": "Champions"}] * 3 + [{"rfm_group": "Dormant"}]
     customers = _customers(rows)
     weeks = pd.DataFrame(
-        {"customer_id": ["c0", "c2", "x"], "weekly_revenue": [[1, 2], [0, 3], [9, 9]]}
+        {"customer_id": ["c0", "c2", "x"], "weekly_revenue": [[1, 2.004], [0, 3], [9, 9]]}
     )
     table = groups.with_weeks(groups.group_table(customers), customers, weeks)
     assert table["weekly_revenue"].tolist() == [[1, 5], None]

@@ -302,7 +302,7 @@ def test_spend_without_a_mean_is_no_fit():
 
 
 def test_customers_who_do_not_differ_are_no_fit():
-    """All at one pace: the spread of rates, or of spend, goes to 0, the ends of what is searched."""
+    """All at one pace: the spread of rates, or of spend, goes to 0, the end of the search."""
     random = np.random.default_rng(0)
     bought = np.minimum(random.geometric(0.3, 400), 7.0)
     found = lifetime.fit_bg_nbd(bought, 5 * bought, np.full(400, 40.0))
