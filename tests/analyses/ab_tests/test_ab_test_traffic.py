@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from datetime import timedelta
 from decimal import Decimal
 
-from tests.support.drawn_shop import COSTS, UNTIL, draw, earned, inside, opened, rows_of, same
+from tests.support.drawn_shop import COSTS, UNTIL, Cost, draw, earned, inside, opened, rows_of, same
 
 
 def test_orders_of_eight_weeks_with_their_squares_and_rate():
     """Profit is known of orders whose lines all have a cost; days count with both sums only."""
     lines = draw(4, 300)
-    costs = {cost.sku: cost.unit_cost for cost in sorted(COSTS, key=lambda cost: cost.valid_from)}
+    today = Cost("s", "sku1", Decimal(9), UNTIL)
+    later = Cost("s", "sku2", Decimal(1), UNTIL + timedelta(days=1))
+    known = sorted([*COSTS, today], key=lambda cost: cost.valid_from)
+    costs = {cost.sku: cost.unit_cost for cost in known}
     bought = defaultdict(list)
     for line in inside(lines, 56):
         if line.type == "order":
@@ -23,7 +27,7 @@ def test_orders_of_eight_weeks_with_their_squares_and_rate():
         if all(line.sku in costs for line in order)
     ]
     assert 0 < len(profits) < len(values)
-    with opened(lines) as con:
+    with opened(lines, [*known, later]) as con:
         days = [
             (-1, 9_000, 0),
             (0, 100, 4),
