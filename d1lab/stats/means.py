@@ -242,7 +242,8 @@ def t_critical(freedom: ArrayLike, critical: ArrayLike) -> Floats:
     normal = np.asarray(critical, dtype=np.float64)
     finite = np.isfinite(freedom) & (normal < 37)  # the tail underflows from 37 on
     student = -stdtrit(np.where(finite, freedom, 1.0), ndtr(-np.where(finite, normal, 1.0)))
-    return np.where(finite, student, np.where(np.isfinite(freedom), np.inf, normal))
+    found = finite & np.isfinite(student)  # scipy has -inf for few degrees of freedom, far out
+    return np.where(found, student, np.where(np.isfinite(freedom), np.inf, normal))
 
 
 def _tail(t: Floats, freedom: Floats) -> Floats:

@@ -37,7 +37,7 @@ def sample_ratio_p(visitors_a: int, visitors_b: int, share_b: float) -> float:
     from scipy.special import ndtr
 
     total = visitors_a + visitors_b
-    if total * min(share_b, 1 - share_b) < SMALL:
+    if total * min(share_b, 1 - share_b) < SMALL - 1e-9:  # 100 * (1 - 0.9) is 9.99...
         return binomial_test(visitors_b, total, share_b).p_value if total else 1.0
     z = (visitors_b - total * share_b) / (total * share_b * (1 - share_b)) ** 0.5
     tail = cast("float", ndtr(-abs(z)))

@@ -45,7 +45,7 @@ from d1lab.errors import InputError
 from d1lab.stats.multiplicity import holm
 from d1lab.stats.proportions import ALARM, running_sample_ratio_p, sample_ratio_p
 
-VERSION = "ab-3"
+VERSION = "ab-4"
 """Version of the method; raised whenever the same inputs would lead to a different decision."""
 
 BEFORE_FIRST_LOOK = "before the first planned look"

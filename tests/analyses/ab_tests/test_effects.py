@@ -272,3 +272,13 @@ def test_a_look_without_what_the_method_needs_is_left_out(metric, plan, look, is
     assert line is not None
     _, kept = effects_at_looks(metric, line, plan)
     assert kept == ([0, 1] if is_kept else [1])
+
+
+def test_a_first_look_with_few_buyers_leaves_the_interval_of_the_others():
+    """At 0.4% of the plan, nothing but an impossible effect would be decided, at any width."""
+    plan = RUNS._replace(method="group_sequential", planned_visitors=1_000_000)
+    first = Look(Variant(2_000, 4, 160.0, 7_000.0), Variant(2_000, 5, 190.0, 8_000.0))
+    a, b = Variant(200_000, 4_000, 1.6e5, 8e6), Variant(200_000, 4_100, 1.65e5, 8.2e6)
+    found, alone = of("revenue", a, b, plan, first), of("revenue", a, b, plan)
+    assert None not in ends(found, "difference")
+    assert ends(found, "difference") == pytest.approx(ends(alone, "difference"), rel=1e-3)
