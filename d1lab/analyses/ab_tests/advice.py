@@ -127,7 +127,7 @@ def advise(decision: Decision) -> tuple[Verb, str]:
     if result.status in _WITHOUT_RESULT:
         running, ended, reason = _WITHOUT_RESULT[result.status]
         return (ended if test.plan.ended else running), reason
-    if result.winner == "a" or (profit is not None and _is_below(profit)):
+    if result.winner == "a" or (profit is not None and is_below(profit)):
         return ("Keep A" if test.plan.ended else "Stop"), _loss(result)
     if result.winner == "b" and _is_behind(decision):
         return "Wait", "Better than A, but another variant is further ahead."
@@ -183,7 +183,7 @@ def _loss(result: AbResult) -> str:
     if sells and orders and orders.direction > 0 and noun != "orders":
         return f"More orders, but less {noun} from each visitor."
     profit = profit_of(result)
-    noun = "profit" if profit is not None and _is_below(profit) else noun
+    noun = "profit" if profit is not None and is_below(profit) else noun
     less = "fewer" if noun == "orders" else "less"
     return f"Visitors who see B bring {less} {noun} than those who see A."
 
@@ -192,7 +192,7 @@ def _won(result: AbResult, profit: Effect | None, *, ended: bool) -> tuple[Verb,
     more = f"More {NOUNS[result.primary_metric]}"
     if profit is None:
         return "Take B", f"{more}. Its profit is not known: unit costs or visitors are missing."
-    if _is_above(profit):
+    if is_above(profit):
         return "Take B", "Visitors who see B bring more profit than those who see A."
     next_step = "A longer test could prove it." if ended else "Let it run."
     return "Wait", f"{more}; profit not proven. {next_step}"
@@ -220,7 +220,7 @@ def _undecided(result: AbResult, rest: str) -> str:
 def earns_more(result: AbResult) -> bool:
     """Return whether B surely earns more, in a test that decides by another measure."""
     profit = profit_of(result)
-    return result.primary_metric != "profit" and profit is not None and _is_above(profit)
+    return result.primary_metric != "profit" and profit is not None and is_above(profit)
 
 
 def profit_of(result: AbResult) -> Effect | None:
@@ -233,12 +233,14 @@ def _effect(result: AbResult, metric: Metric) -> Effect | None:
     return next((one for one in result.effects if one.metric == metric), None)
 
 
-def _is_above(effect: Effect) -> bool:
+def is_above(effect: Effect) -> bool:
+    """Return whether the whole range is above no effect, by the difference if it is known."""
     low, ratio = effect.difference_low, effect.ratio_low
     return low > 0 if low is not None else ratio is not None and ratio > 1
 
 
-def _is_below(effect: Effect) -> bool:
+def is_below(effect: Effect) -> bool:
+    """Return whether the whole range is below no effect, by the difference if it is known."""
     high, ratio = effect.difference_high, effect.ratio_high
     return high < 0 if high is not None else ratio is not None and ratio < 1
 

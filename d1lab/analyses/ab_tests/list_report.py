@@ -8,7 +8,15 @@ from typing import Any
 
 from d1lab.analyses.ab_tests import several
 from d1lab.analyses.ab_tests.actions import declared, names
-from d1lab.analyses.ab_tests.advice import NOUNS, VERBS, AdvisedTest, Amount, profit_of
+from d1lab.analyses.ab_tests.advice import (
+    NOUNS,
+    VERBS,
+    AdvisedTest,
+    Amount,
+    is_above,
+    is_below,
+    profit_of,
+)
 from d1lab.analyses.ab_tests.effects import Effect
 from d1lab.analyses.ab_tests.sentences import sentence
 from d1lab.analyses.ab_tests.shop import Decision, effect_histories
@@ -57,8 +65,6 @@ def evidence_list(advised: Sequence[AdvisedTest], currency: str) -> AbTestList:
 
 def _row(one: AdvisedTest, anchor: str, action: Action | None) -> AbTestRow:
     test, result = one.decision.test, one.decision.result
-    profit = profit_of(result)
-    loses = profit is not None and (profit.difference_high or 0) < 0 and one.is_running
     state = "planned" if one.verb == "Planned" else "running" if one.is_running else "ended"
     return AbTestRow(
         anchor,
@@ -73,7 +79,7 @@ def _row(one: AdvisedTest, anchor: str, action: Action | None) -> AbTestRow:
         tuple(_checks(one)),
         one.told_verb,
         one.reason,
-        loses or one.verb == "Stop",
+        one.verb == "Stop",
         action.anchor if action else "",
         _change(action),
         tuple(_per_visitor(one)),
@@ -165,12 +171,11 @@ def _profit_check(one: AdvisedTest) -> CheckOfTest:
     profit = profit_of(one.decision.result)
     if profit is None:
         return CheckOfTest("open", "Profit not known")
-    sign = Estimate(profit.difference or 0.0, profit.difference_low, profit.difference_high).sign
-    if profit.difference is None and profit.ratio is not None:
-        sign = _relative(profit.ratio, profit.ratio_low, profit.ratio_high).sign
-    texts = {1: ("passed", "More profit"), -1: ("failed", "Less profit")}
-    state, text = texts.get(sign, ("open", "Profit not proven"))
-    return CheckOfTest(state, text)  # pyright: ignore[reportArgumentType] - one of its states
+    if is_above(profit):
+        return CheckOfTest("passed", "More profit")
+    if is_below(profit):
+        return CheckOfTest("failed", "Less profit")
+    return CheckOfTest("open", "Profit not proven")
 
 
 def _split(a: int | None, b: int | None) -> str:
@@ -196,9 +201,10 @@ def _measure(effect: Effect) -> PerVisitor:
     label = {"conversions": "Orders per visitor"}.get(
         effect.metric, f"{effect.metric.capitalize()} per visitor"
     )
-    known = effect.ratio is not None and effect.ratio_low is not None
-    ratio = _relative(effect.ratio or 1.0, effect.ratio_low, effect.ratio_high) if known else None
-    return PerVisitor(label, kind, effect.value_a, effect.value_b, ratio)
+    lift = None
+    if effect.ratio is not None and effect.ratio_low is not None:
+        lift = _relative(effect.ratio, effect.ratio_low, effect.ratio_high)
+    return PerVisitor(label, kind, effect.value_a, effect.value_b, lift)
 
 
 def _course(one: AdvisedTest) -> Course:

@@ -239,6 +239,9 @@ def test_money_of_several_variants_is_of_all_their_visitors():
     assert (c.name, c.letter, c.told_verb, c.change) == ("Gift: C", "C", "Wait", None)
     assert c.reason == "Better than A, but another variant is further ahead."
     assert (b.days, b.first_day, b.last_day, b.is_running) == (20, date(2026, 5, 11), None, True)
+    two = several(1.3, ("b", 1.2))
+    unseen = two._replace(arms=(two.arms[0], two.arms[1]._replace(sums=Variant(0, 0))))
+    assert advised([unseen], [row], UNTIL)[0].month == pytest.approx((2_250, 900, 3_600))
 
 
 @pytest.mark.parametrize(

@@ -346,6 +346,9 @@ def test_a_test_of_several_variants_knows_the_visitors_of_all():
     assert half.result.share_of_plan == pytest.approx(0.5)
     assert half.result.critical is not None
     assert half.result.critical > 2.9
+    none = compare_arms(A, arms(Variant(10_000, 620), Variant(0, 0)), THIRDS._replace(
+        planned_visitors=20_000))  # fmt: skip
+    assert none.result.share_of_plan == 1.0
     elapsed = plan._replace(elapsed=0.25)
     unknown = compare_arms(A, arms(Variant(10_000, 620), Variant(None, 640)), elapsed)
     assert unknown.arms[0].result.share_of_plan == pytest.approx(0.25)

@@ -520,6 +520,13 @@ def test_totals_that_are_lower_hold_the_winner_back() -> None:
     assert compare(a, b._replace(profit=10_500.0), DECLARED).winner == "b"
 
 
+def test_a_p_that_is_too_small_for_a_number_stays_0() -> None:
+    """Ten times the revenue of each visitor."""
+    most = Variant(10_000, 590, 520_000.0, 28e6)
+    of = {effect.metric: effect for effect in compare(RICH_A, most, DECLARED).effects}
+    assert of["revenue"].p_value == of["revenue"].adjusted_p == 0
+
+
 def test_other_metrics_carry_holms_p() -> None:
     """Only the primary metric decides; the others are adjusted by Holm."""
     primary, revenue, profit = compare(RICH_A, RICH_B, DECLARED).effects
@@ -675,6 +682,8 @@ def test_the_split_is_checked_at_the_looks_with_visitors() -> None:
     unknown = Look(Variant(None, 250), Variant(None, 300))
     known = compare(*later, plan._replace(method="always_valid"), [unknown])
     assert known.sample_ratio_p == 1.0
+    none = compare(Variant(0, 0), Variant(20, 1), DECLARED)
+    assert none.sample_ratio_p == pytest.approx(2 * 0.5**20)
     uneven = compare(A, Variant(10_345, 560), DECLARED)
     assert (uneven.sample_ratio_p or 0) == pytest.approx(0.0156, abs=2e-4)
     assert uneven.status == "no_decision"

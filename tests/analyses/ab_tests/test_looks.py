@@ -146,6 +146,7 @@ def counted(*visitors: int, elapsed: float | None = None) -> list[Look]:
         (at(None, None), AbPlan(planned_looks=5, look=4), [0.6, 0.8]),
         (at(None, None), AbPlan(), [math.nan, math.nan]),
         ([Look(Variant(), Variant(100))], AbPlan(planned_visitors=400), [0.25]),
+        ([Look(Variant(100), Variant())], AbPlan(planned_visitors=400), [0.25]),
     ],
 )
 def test_the_share_of_the_plan_is_of_visitors_then_days_then_looks(looks, plan, shares):

@@ -82,6 +82,7 @@ def test_sums_allow_a_p_value_or_have_a_reason(metric, variants, plan, status, s
         (25, 24, 1.0, "one variant has 24 conversions; at least 25 are required"),
         (50, 50, 2.0, None),
         (99, 49, 2.0, "one variant has 24 conversions; at least 25 are required"),
+        (0, 50, 1.0, "one variant has 0 conversions; at least 25 are required"),
         (None, 50, 1.0, "one variant has 0 conversions; at least 25 are required"),
     ],
 )
@@ -99,6 +100,7 @@ def test_conversions_are_counted_without_those_of_customers_who_order_again(
         ((6_001, 150), (3_999, 149), 0.5, 1.0, 149),
         ((6_001, 149), (3_999, 150), 0.5, 1.0, 149),
         ((6_001, 150), (3_999, 150), 0.5, 1.0, None),
+        ((6_001, 0), (3_999, 150), 0.5, 1.0, 0),
         ((6_001, 150), (3_999, 150), 0.5, 2.0, None),  # of visitors, each counts once
         ((None, 300), (None, 300), 0.3, 2.0, None),
         ((None, 300), (None, 299), 0.3, 2.0, 149),

@@ -29,6 +29,9 @@ def test_rates_need_the_visitors_of_both():
     """A conversion that is not known is none."""
     a, b = Variant(1_000, 50), Variant(900, None)
     assert posterior(KNOWN, a, b, HALF) == bayes.rates_posterior(50, 1_000, 0, 900)
+    assert posterior(KNOWN, b, a, HALF) == bayes.rates_posterior(0, 900, 50, 1_000)
+    counts = [one._replace(visitors=None) for one in (b, a)]
+    assert posterior(KNOWN, *counts, HALF).b_better == bayes.probability_b_better(0, 50, 0.5)
     one_sided = posterior(KNOWN, a, b._replace(visitors=None), HALF)
     assert one_sided.b_better == bayes.probability_b_better(50, 0, 0.5)
 

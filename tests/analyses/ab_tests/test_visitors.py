@@ -163,6 +163,9 @@ def test_each_measure_has_its_own_segments():
     assert found[1].adjusted_p == pytest.approx(min(2 * p[1], p[2]))
     assert found[2].adjusted_p == pytest.approx(p[2])
     assert [one.adjusted_p for one in found[4:]] == pytest.approx(p[4:])
+    sure = [PLAIN._replace(segment=name, b=pairs(Y[1] + 1e6)) for name in "xy"]
+    assert [one.p_value for one in effects(sure)] == [0, 0]
+    assert [one.adjusted_p for one in effects(sure)] == [0, 0]
 
 
 def test_several_variants_are_tested_together_by_the_normal_distribution():
