@@ -75,7 +75,7 @@ compared AS (
     WHERE price * 3 >= coalesce(own_price, paid_price) AND price <= coalesce(own_price, paid_price) * 3
 ),
 products AS (
-    SELECT day, sku, max(paid_price) / median(price)::DOUBLE AS price_index
+    SELECT day, sku, any_value(paid_price) / median(price)::DOUBLE AS price_index
     FROM compared
     GROUP BY day, sku
 ),

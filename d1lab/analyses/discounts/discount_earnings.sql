@@ -42,19 +42,19 @@ lines AS (
 ),
 keyed AS (
     SELECT 'discount' AS level, discount_id, NULL::VARCHAR AS discount_code, NULL::VARCHAR AS of_sku, *
-        EXCLUDE (discount_id, discount_code), discount_code AS code
+        EXCLUDE (discount_id, discount_code)
     FROM lines
     UNION ALL BY NAME
     SELECT 'code' AS level, discount_id, discount_code, NULL::VARCHAR AS of_sku, *
-        EXCLUDE (discount_id, discount_code), discount_code AS code
+        EXCLUDE (discount_id, discount_code)
     FROM lines WHERE discount_code IS NOT NULL
     UNION ALL BY NAME
     SELECT 'sku' AS level, NULL::VARCHAR AS discount_id, NULL::VARCHAR AS discount_code, sku AS of_sku, *
-        EXCLUDE (discount_id, discount_code), discount_code AS code
+        EXCLUDE (discount_id, discount_code)
     FROM lines
     UNION ALL BY NAME
     SELECT 'all' AS level, NULL::VARCHAR AS discount_id, NULL::VARCHAR AS discount_code,
-        NULL::VARCHAR AS of_sku, * EXCLUDE (discount_id, discount_code), discount_code AS code
+        NULL::VARCHAR AS of_sku, * EXCLUDE (discount_id, discount_code)
     FROM lines
 ),
 buyers AS (
@@ -75,7 +75,6 @@ reach AS (
 sums AS (
     SELECT level, discount_id, discount_code, of_sku,
         max(product_title)                    AS title,
-        max(code)                             AS any_code,
         count(*) FILTER (is_use)              AS uses,
         count(DISTINCT order_id) FILTER (is_use)  AS orders,
         sum(units)::BIGINT                    AS units,

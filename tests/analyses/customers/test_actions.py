@@ -51,6 +51,8 @@ def test_a_voucher_that_pays_is_sent_to_the_overdue():
     test = ended([5.0, 7.0] * 20, [1.0, 2.0] * 20)
     [one] = declared(study([3_000.0, 650.0]), periods(0.3), [test])
     assert (one["verb"], one["basis"], one["amount"]) == ("Send", "tested", pytest.approx(4.5))
+    assert (one["key"], one["meaning"]) == ("send-voucher", "gained")
+    assert "profit per customer was higher than" in one["reason"]
     assert one["low"] == pytest.approx(test.low)
     assert one["items"]["amount"].tolist() == pytest.approx([2.25, 2.25])
     assert Action.of_fields(**shown(one)).sentence == (
@@ -76,6 +78,8 @@ def test_a_voucher_of_a_short_window_counts_once():
 def test_a_voucher_that_loses_money_is_stopped():
     [one] = declared(study([9.0]), periods(0.3), [ended([1.0, 2.0] * 20, [5.0, 7.0] * 20)])
     assert (one["verb"], one["meaning"], one["amount"]) == ("Stop", "lost", pytest.approx(2.25))
+    assert one["key"] == "stop-voucher"
+    assert "profit per customer was lower than" in one["reason"]
     assert 0 < one["low"] < one["amount"] < one["high"]
     test = ended([1.0, 2.0] * 20, [5.0, 7.0] * 20)
     assert (one["low"], one["high"]) == pytest.approx((-test.high / 2, -test.low / 2))

@@ -238,6 +238,21 @@ def test_dashboard_of_two_periods(con, length):
     same(rows_of(con, "counted_dashboard", days=length), rows)
 
 
+def test_a_period_without_a_day_beside_one_with_some(con):
+    """Seven days that begin after the last counted one: nothing, after what was before."""
+    for ahead, now in ((8, False), (-53, True)):
+        found = rows_of(con, "counted_dashboard", days=7, until=_ago(-ahead))
+        rows = {row["measure"]: row for row in found}
+        for name in ("uses", "revenue_impact"):
+            row = rows[name]
+            filled, empty = ("", "_before") if now else ("_before", "")
+            assert (row[f"squares{filled}"] > 0, row[f"squares{empty}"]) == (True, 0)
+            assert (row["active_days"], row["before"] is None) == (0, now)
+            assert (row["value"] > 0) == now
+    never = rows_of(con, "counted_dashboard", days=7, until=_ago(-60))
+    assert {row["value"] for row in never[:2]} == {None}
+
+
 def test_last_uses_that_are_not_known_leave_the_counts_open(con):
     """Used later, or at a time that is not recorded: then it may have been used in the period."""
     for changed in ("last_used_day + 1", "NULL"):

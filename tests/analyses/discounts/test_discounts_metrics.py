@@ -109,6 +109,22 @@ def test_dashboard_has_two_periods_with_their_daily_squares(con, days):
     same(rows_of(con, "discount_dashboard", days=days), rows)
 
 
+def test_a_period_without_a_discount_beside_one_with_some(con):
+    """Seven days that begin after the last line; the first days of the shop; none at all."""
+    for until, now in ((UNTIL + timedelta(days=8), False), (UNTIL - timedelta(days=185), True)):
+        found = rows_of(con, "discount_dashboard", days=7, until=until)
+        rows = {row["measure"]: row for row in found}
+        for name in ("uses", "savings", "discounted_revenue"):
+            row = rows[name]
+            filled, empty = ("", "_before") if now else ("_before", "")
+            assert (row[f"squares{filled}"] > 0, row[f"squares{empty}"]) == (True, 0)
+            assert (row["active_days"], row["before"] is None) == (0, now)
+            assert (row["value"] > 0) == now
+    found = rows_of(con, "discount_dashboard", days=7, until=UNTIL + timedelta(days=60))
+    assert [row["value"] for row in found] == [0] * 6
+    assert [row["before"] for row in found] == [0] * 6
+
+
 @pytest.mark.parametrize("days", [7, 200])
 def test_trend_has_each_day_from_the_first(con, days):
     first = max(min(line.day for line in LINES), UNTIL - timedelta(days=days - 1))

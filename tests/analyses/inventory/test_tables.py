@@ -71,6 +71,8 @@ def test_dead_is_90_days_or_the_period(days, dead):
     assert report._dead_figure(none, tables.dead(none))["value"] is None
     one = shop({"a": {"reason": "low_coverage"}, "b": {}})
     assert report._dead_figure(one, tables.dead(one))["value"] == 0
+    alone = shop({"a": idle, "b": {}})
+    assert report._dead_figure(alone, tables.dead(alone))["value"] == 10
 
 
 def _discounts(price: list[list[float]], units: list[list[float]], slopes: Any) -> Any:
@@ -144,6 +146,10 @@ def test_figures_count_the_lists(moved):
         "lost_units": 8,
         "order_now": 16,
     }
+    moved.products = moved.products.assign(lost_units_estimate=[1.0] + [np.nan] * 7)
+    moved.products["order_units"] = [2.0] + [np.nan] * 7
+    values = {one["metric"]: one["value"] for one in report.figures(moved)}
+    assert (values["lost_units"], values["order_now"]) == (1, 2)
     unknown = moved.products.assign(
         days_of_supply=np.nan, lost_units_estimate=np.nan, order_units=np.nan, discount_given=0.0
     )
