@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from d1lab.analyses.ab_tests.actions import declared, names
+from d1lab.analyses.ab_tests.advice import Amount
 from d1lab.display.actions import Action
 from tests.support.ab_advice import GAIN, LOSS, OPEN, advice
 
@@ -46,3 +47,34 @@ def test_each_test_has_an_anchor_of_its_own():
     assert names(tests) == ["t-1", "t-1-2", "t-1-3", "test"]
     assert [one["link"] for one in declared(tests)][:2] == ["test-t-1", "test-t-1-2"]
     assert names([advice("a", LOSS, test_id=70 * "x")]) == [60 * "x"]
+
+
+@pytest.mark.parametrize(
+    ("winner", "change", "money"),
+    [
+        ("b", Amount(5.0, 1.0, 9.0), {"amount": 5.0, "low": 1.0, "high": 9.0}),
+        ("b", Amount(5.0, None, 9.0), {"amount": 5.0}),
+        ("b", Amount(5.0, 1.0, None), {"amount": 5.0}),
+        ("b", Amount(0.0, 0.0, 9.0), {"amount": 0.0, "low": 0.0, "high": 9.0}),
+        ("b", Amount(-0.1, -1.0, 9.0), {"amount": None}),  # against the profit
+        ("a", None, {"amount": None}),
+    ],
+)
+def test_an_amount_has_its_range_if_both_ends_are_known(winner, change, money):
+    [one] = declared([advice(winner)._replace(change=change)])
+    meaning = "gained" if winner == "b" else "lost"
+    found = {name: one[name] for name in ("basis", "meaning", "amount", "low", "high")
+             if name in one}  # fmt: skip
+    assert found == {"basis": "tested", "meaning": meaning, **money}
+    assert one["reason"] == advice(winner).reason
+    assert one["what"] == f"{'of ' if winner == 'b' else ''}the test “Gift”"
+
+
+def test_a_variant_is_part_of_the_name():
+    """Of tests of several variants; a name is cut before it is numbered."""
+    one = advice("a", LOSS)
+    arms = one.decision._replace(arms=("any",), leading="c")  # type: ignore[arg-type]
+    several = one._replace(decision=arms)
+    assert names([several, several]) == ["test-1-c", "test-1-c-2"]
+    [stop] = declared([several])
+    assert (stop["what"], stop["key"]) == ("variant C of the test “Gift”", "stop-test-1-c")

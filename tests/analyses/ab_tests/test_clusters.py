@@ -12,12 +12,22 @@ import pytest
 from scipy import stats
 
 from d1lab.analyses.ab_tests import shop as ab_tests
-from d1lab.analyses.ab_tests.clusters import MIN_CLUSTERS
+from d1lab.analyses.ab_tests.clusters import (
+    MIN_CLUSTERS,
+    by_unit,
+    chosen_order,
+    cluster_means,
+    few_clusters,
+    mixed_days,
+)
 from d1lab.analyses.ab_tests.decision import compare
 from d1lab.analyses.ab_tests.exposures import Measure, scan, scan_clusters
 from d1lab.analyses.ab_tests.model import AbPlan, Look, Variant, inputs_hash
 from d1lab.analyses.ab_tests.visitors import effects
 from d1lab.errors import InputError
+from d1lab.stats.means import Sums, welch
+from d1lab.stats.random_order import by_weekday_p, few_changes_p
+from d1lab.stats.uneven import exchanged
 from tests.analyses.ab_tests.test_ab_tests import START, row
 
 BY_DAY = AbPlan(unit="day")
@@ -209,3 +219,64 @@ def test_a_cluster_with_both_variants_is_an_error(stores: duckdb.DuckDBPyRelatio
     holes = stores.project("store, variant, CASE WHEN store <> 3 THEN spent END AS spent")
     [missing] = effects(scan_clusters(holes, ["spent"], cluster="store"))
     assert missing.reason == "a value is missing for 1 visitor"
+
+
+@pytest.mark.parametrize(("few", "is_pooled"), [(8, True), (13, True), (14, False), (21, False)])
+def test_clusters_share_their_variance_below_two_fifths(few: int, is_pooled: bool):
+    """13 of 34 are less; 14 of 35 are not."""
+    rng = np.random.default_rng(few)
+    drawn = [rng.normal(10, 2, n) for n in (21, few)]
+    a, b = (Sums.of(len(v), v.sum(), (v * v).sum()) for v in drawn)
+    expected = (exchanged if is_pooled else welch)(a, b)
+    assert np.ravel(cluster_means(a, b)) == pytest.approx(np.ravel(expected))
+    assert np.ravel(cluster_means(b, a).freedom) == pytest.approx(np.ravel(expected.freedom))
+
+
+def test_a_reason_names_the_fewer_clusters():
+    assert [few_clusters(*both) for both in ((8, 8), (9, 8))] == [None, None]
+    for both in ((7, 8), (8, 7)):
+        assert few_clusters(*both) == "one variant has 7 clusters; at least 8 are required"
+
+
+def test_days_without_a_sale_have_values_and_no_ratio():
+    """A sold nothing on any day: the difference is compared, and there is no ratio."""
+    shown = [(day[0], day[1], *((0, 0.0) if day[0] == "a" else day[2:])) for day in days(1, 28)]
+    found = read(shown).effects[0]
+    of_b = rates(shown)[1]
+    assert (found.value_a, found.ratio, found.ratio_low) == (0, None, None)
+    assert found.value_b == found.difference == pytest.approx(np.mean(of_b))
+    assert found.p_value is not None
+
+
+def test_a_day_without_visitors_is_no_day():
+    """Neither of the order of the days, nor of their means."""
+    shown = days(1, 28, lift=0.6)
+    closed: Days = [*shown[:9], ("a", 0, 0, 0.0), *shown[9:]]
+    assert read(closed).p_value == pytest.approx(read(shown).p_value, rel=1e-9)
+    mixed = [Look(Variant(5, 1), Variant(6, 1))]
+    assert mixed_days(mixed, BY_DAY) == "both variants had visitors on 1 of 1 days"
+    assert mixed_days(mixed, AbPlan()) is mixed_days(looks(shown), BY_DAY) is None
+
+
+def test_the_plan_by_day_has_no_split_and_no_looks():
+    plan = AbPlan("always_valid", share_b=0.5, share_declared=True, planned_looks=4, look=2)
+    assert by_unit(plan) == plan
+    assert by_unit(plan._replace(unit="day")) == AbPlan("fixed", share_b=0.5, unit="day")
+
+
+@pytest.mark.parametrize(
+    ("order", "said"),
+    [
+        ("ab" * 12, None), ("aaabbb" * 4, None),
+        ("aaaabbbb" * 3, "changed 5 times in 24 days"),
+        ("aababba" * 6, "the variant follows the weekday"),
+    ],
+)  # fmt: skip
+def test_an_order_that_was_chosen_has_a_reason(order: str, said: str | None):
+    """By its changes at a p of 1%, or by its weekdays."""
+    shown: Days = [(variant, 100, 5, 50.0) for variant in order]
+    found = chosen_order(looks(shown))
+    treated = [variant == "b" for variant in order]
+    expected = min(few_changes_p(treated), by_weekday_p(treated)) < 0.01
+    assert (found is not None) is expected is (said is not None)
+    assert said is None or said in (found or "")
