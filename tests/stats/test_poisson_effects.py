@@ -109,3 +109,45 @@ def test_fit_rejects_what_is_no_panel(case):
         fit(-counts, causes)
     with pytest.raises(InputError, match="one line per row and week"):
         fit(counts, causes[:-1])
+
+
+def test_half_has_limits_for_one_row_and_for_none(case):
+    """A row with all of the information: a twentieth is left of it, and one degree of freedom."""
+    counts, causes, _ = case
+    one = fit(counts, causes)._replace(
+        influence=np.array([[0.3], [0.1]]), leverage=np.array([[1.0], [0.0]])
+    )
+    assert one.half(0.9) == pytest.approx([6.313752 * np.hypot(0.3 / 0.05, 0.1)], rel=1e-6)
+    near = one._replace(leverage=np.array([[0.96], [0.04]]))
+    freedom = max(1 / (0.96**2 + 0.04**2) - 1, 1)
+    width = np.hypot(0.3 / 0.05, 0.1 / 0.96)
+    assert near.half(0.9) == pytest.approx([student(0.95, freedom) * width])
+    even = one._replace(leverage=np.full((2, 1), 0.25))
+    width = np.hypot(0.3 / 0.75, 0.1 / 0.75)
+    assert even.half(0.9) == pytest.approx([student(0.95, 7.0) * width])
+    assert one._replace(influence=0 * one.influence, leverage=0 * one.leverage).half(0.9) == [0]
+
+
+def test_rows_without_a_count_tell_nothing():
+    """Their level is minus infinity, and their influence 0; a level is that of untouched cells."""
+    counts = np.array([[0.0, 0, 0, 0], [8, 4, 8, 4], [2, 1, 4, 1], [6, 3, 6, np.nan]])
+    cause = np.zeros((4, 4))
+    cause[2, 2] = 1
+    found = fit(counts, cause.reshape(-1, 1))
+    assert found.slopes == pytest.approx([np.log(2)])
+    assert np.exp(found.week_effects) == pytest.approx([1, 0.5, 1, 0.5])
+    assert np.exp(found.row_effects) == pytest.approx([0, 8, 2, 6])
+    assert (found.rows, found.cells) == (3, 11)
+    assert found.influence[0] == found.leverage[0] == [0]
+    assert found.deviance_ratio == pytest.approx(0, abs=1e-12)
+
+
+def test_nothing_is_identified_without_counts():
+    """No row, or one week: there is nothing to compare."""
+    none = fit(np.zeros((2, 3)), np.ones((6, 1)))
+    assert (none.rows, none.cells, none.identified.tolist()) == (0, 0, [False])
+    assert np.isnan(none.slopes).all()
+    assert np.isnan(none.week_effects).all()
+    assert np.isinf(none.row_effects).all()
+    week = fit(np.array([[3.0], [5.0]]), np.array([[1.0], [0.0]]))
+    assert week.identified.tolist() == [False]
