@@ -133,6 +133,12 @@ def test_the_metric_has_the_rows_of_the_table(tiny_lab: Lab):
     assert [one.arm for one in found.arms] == ["b", "c"]
 
 
+@pytest.fixture(scope="module")
+def won() -> ab_tests.Decision:
+    """The test of three variants that C won."""
+    return decide(680, **ENDED)
+
+
 def compared(**given: Any) -> ArmResult:
     """Variant C beside A, with a result of its own."""
     known = {"status": "no_decision", "p_value": 0.3, "ratio": 1.1, "ratio_low": 0.9,
@@ -155,9 +161,9 @@ def compared(**given: Any) -> ArmResult:
         ({"ratio_high": float("inf")}, {"lift_high": None}),
     ],
 )
-def test_each_variant_has_its_counts_and_its_comparison(given, expected):
+def test_each_variant_has_its_counts_and_its_comparison(won, given, expected):
     """A has counts only; what is not known is empty."""
-    found = decide(680, **ENDED)
+    found = won
     test = found.test._replace(a=Variant(900, 40, 1_800.0), name="Gift")
     several_ = found._replace(test=test, arms=(compared(**given),))
     first, second = several.arms([several_, found._replace(arms=())])
@@ -191,9 +197,9 @@ def test_each_variant_has_its_counts_and_its_comparison(given, expected):
         ([("b", {"winner": "b", "ended": False})], [], "?"),
     ],
 )  # fmt: skip
-def test_losing_variants_are_stopped_beside_the_leading_one(arms, worse, told):
+def test_losing_variants_are_stopped_beside_the_leading_one(won, arms, worse, told):
     """C leads; what it is told itself is not said twice."""
-    found = decide(680)
+    found = won
     made = tuple(compared(**given)._replace(arm=name) for name, given in arms)
     changed = found._replace(arms=made, leading="c")
     assert several.losing(changed) == worse
