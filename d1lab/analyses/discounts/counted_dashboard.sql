@@ -53,9 +53,9 @@ used AS (
 ),
 distincts AS (
     SELECT
-        CASE WHEN count(*) > 0 AND NOT bool_or(untold)
+        CASE WHEN NOT bool_or(untold)
             THEN count(DISTINCT discount_id) FILTER (now) END  AS discounts,
-        CASE WHEN count(*) > 0 AND NOT bool_or(untold)
+        CASE WHEN NOT bool_or(untold)
             THEN count(DISTINCT sku) FILTER (now) END          AS skus
     FROM used
 ),

@@ -28,7 +28,7 @@ def order_list(found: InventoryStudy) -> Frame:
         order_cost=short["order_units"] * short["unit_cost"].astype(float),
         weekly_units=weekly(found, short["sku"], "units", TREND_WEEKS),
     )
-    return listed.sort_values("profit_at_risk", ascending=False, na_position="last", kind="stable")
+    return listed.sort_values("profit_at_risk", ascending=False, kind="stable")
 
 
 def profit_at_risk(short: Frame, lead_days: float, velocity: str = "velocity") -> Any:

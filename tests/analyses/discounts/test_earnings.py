@@ -175,6 +175,9 @@ def test_lists_of_earnings_have_their_order_and_columns():
     assert earnings.losing(found, set())["sku"].tolist() == ["c", "a", "b"]
     assert earnings.losing(found, {"a"})["sku"].tolist() == ["c", "b"]
     assert earnings.lifts_first(found)["sku"].tolist() == ["a", "d", "b", "c"]
+    many = pd.concat([found] * 10, ignore_index=True).assign(sku=range(40))
+    order = [*many.index[many["observed_lift"].notna()], *many.index[many["observed_lift"].isna()]]
+    assert earnings.lifts_first(many)["sku"].tolist() == order
     assert earnings.with_lift(found, 1)["sku"].tolist() == ["a"]
     assert earnings.discount_columns(found).split()[-2:] == ["depth", "margin_after"]
     bare = found.assign(margin_after=np.nan)

@@ -44,7 +44,18 @@ def test_most_profit_at_risk_comes_first(monkeypatch):
     assert listed.loc["c", "weekly_units"] == [0] * 13  # its sale was 23 weeks ago
 
 
+def test_products_of_equal_profit_stay_in_the_order_of_their_supply(monkeypatch):
+    many = pd.concat([SHORT[:2]] * 20, ignore_index=True)
+    many["sku"] = [f"s{n:02}" for n in range(40)]
+    monkeypatch.setattr(order_list.tables, "short", lambda _: many)
+    study: Any = SimpleNamespace(plan=Assumptions(), weeks=WEEKS)
+    listed = order_list.order_list(study)["sku"].tolist()
+    assert listed == [f"s{n:02}" for n in (*range(0, 40, 2), *range(1, 40, 2))]
+
+
 def test_weekly_values_are_those_of_the_last_weeks():
     """Whole numbers stay whole; a missing value is 0."""
     study: Any = SimpleNamespace(weeks=WEEKS)
     assert order_list.weekly(study, ["c", "a"], "depth", 2) == [[0, 0], [0, 0.25]]
+    thirds: Any = SimpleNamespace(weeks=WEEKS.assign(depth=1 / 3))
+    assert order_list.weekly(thirds, ["a", "none"], "depth", 1) == [[0.333], [0]]
