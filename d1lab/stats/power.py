@@ -166,20 +166,26 @@ def drift_factor(
         times: Share of the information at each look, increasing to 1.
         power: Probability of crossing a line by the end, inside (alpha, 1).
         alpha: Two-sided significance level of the one look.
+
+    Returns:
+        From 1 to 4, also if even four times the size has less power.
     """
+    from scipy.optimize import brentq
     from scipy.special import ndtri
 
     from d1lab.stats.sequential import crossing_probability
 
+    crossed = crossing_probability(lines, times)
+
+    def above(drift: float) -> float:
+        return crossed(drift) - power
+
     fixed = float(-ndtri(alpha / 2) + ndtri(power))
-    low, high = fixed, 2 * fixed
-    for _ in range(50):
-        drift = (low + high) / 2
-        if crossing_probability(lines, times, drift) < power:
-            low = drift
-        else:
-            high = drift
-    return (high / fixed) ** 2
+    if above(fixed) >= 0:
+        return 1.0
+    if above(2 * fixed) < 0:
+        return 4.0
+    return (float(brentq(above, fixed, 2 * fixed, xtol=1e-12)) / fixed) ** 2
 
 
 def _spreads(base: float, target: float, share_b: float) -> tuple[float, float]:

@@ -10,8 +10,8 @@ Three methods keep the false positive rate of a test at alpha with daily reports
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import cast
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -79,30 +79,54 @@ def bounds(
 
 
 def crossing_probability(
-    lines: Sequence[float] | Floats, information: Sequence[float] | Floats, drift: float
-) -> float:
-    """Return the probability of crossing a bound, on either side, under an effect.
+    lines: Sequence[float] | Floats, information: Sequence[float] | Floats
+) -> Callable[[float], float]:
+    """Return a function of the drift: the probability of crossing a bound, on either side.
+
+    The drift is the expected z at information 1.
 
     Args:
         lines: Critical |z| of each look, from `bounds`.
         information: Information at each look, increasing.
-        drift: Expected z at information 1.
     """
     from scipy.special import ndtr
 
-    points, weights, before, crossed = np.zeros(1), np.ones(1), 0.0, 0.0
+    looks = list(_paths(lines, information))
+
+    def crossed(drift: float) -> float:
+        total = 0.0
+        for path in looks:
+            # Paths with a drift are those without one, weighted by their likelihood ratio.
+            ratio = np.exp(drift * path.points - drift**2 * path.before / 2)
+            ahead = path.points + drift * path.step**2
+            above, below = (ahead - path.edge) / path.step, (-path.edge - ahead) / path.step
+            total += float((path.weights * ratio * (ndtr(above) + ndtr(below))).sum())
+        return total
+
+    return crossed
+
+
+class _Path(NamedTuple):
+    """The process without drift before a look, among paths that have not crossed."""
+
+    points: Floats
+    weights: Floats
+    before: float  # information of the look before
+    step: float  # standard deviation of what this look adds
+    edge: float  # its bound
+
+
+def _paths(
+    lines: Sequence[float] | Floats, information: Sequence[float] | Floats
+) -> Iterator[_Path]:
+    points, weights, before = np.zeros(1), np.ones(1), 0.0
     for line, now in zip(lines, information, strict=True):
         if not np.isfinite(line):
             continue
         step, edge = np.sqrt(now - before), line * np.sqrt(now)
-        # Paths with a drift are those without one, weighted by their likelihood ratio.
-        tilted = weights * np.exp(drift * points - drift**2 * before / 2)
-        ahead = points + drift * (now - before)
-        beyond = cast("Floats", ndtr((ahead - edge) / step) + ndtr((-edge - ahead) / step))
-        crossed += float((tilted * beyond).sum())
+        yield _Path(points, weights, before, step, edge)
         points, weights = continued(points, weights, step, min(edge, FARTHEST * np.sqrt(now)))
         before = now
-    return crossed
 
 
 def repeated_p(

@@ -102,7 +102,7 @@ def test_an_inflated_size_has_the_wanted_power(times, given) -> None:
     factor = power.inflation(times, **given)
     fixed = stats.norm.isf(known["alpha"] / 2) + stats.norm.isf(1 - known["power"])
     lines = bounds(times, known["alpha"])
-    chance = crossing_probability(lines, times, fixed * factor**0.5)
+    chance = crossing_probability(lines, times)(fixed * factor**0.5)
     assert chance == pytest.approx(known["power"], abs=1e-9)
     assert 1 < factor < 1.1
     drifted = power.drift_factor(lines.tolist(), times, **given)

@@ -23,7 +23,7 @@ def test_bounds_spend_what_is_allowed(alpha: float, information: Any) -> None:
     lines = bounds(TIMES, alpha, information)
     spent = 4 * stats.norm.sf(stats.norm.isf(alpha / 4) / np.sqrt(TIMES))
     for look in range(1, 4):
-        crossed = crossing_probability(lines[:look], known[:look], 0.0)
+        crossed = crossing_probability(lines[:look], known[:look])(0.0)
         assert crossed == pytest.approx(spent[look - 1], rel=1e-7)
     assert spent[-1] == pytest.approx(alpha)
     assert sequential.spent_alpha(TIMES, alpha) == pytest.approx(spent)
@@ -57,11 +57,11 @@ def test_crossing_under_a_drift_is_that_of_two_looks_by_integration() -> None:
         return float(stats.norm.pdf(x, mean, sd) * (rest.sf(2.0) + rest.cdf(-2.0)))
 
     expected = first + integrate.quad(later, -edge, edge, epsabs=1e-12)[0]
-    assert crossing_probability(lines, times, drift) == pytest.approx(expected, abs=1e-9)
-    more = crossing_probability([2.6, np.inf, 2.0], [0.4, 0.7, 1.0], drift)
+    assert crossing_probability(lines, times)(drift) == pytest.approx(expected, abs=1e-9)
+    more = crossing_probability([2.6, np.inf, 2.0], [0.4, 0.7, 1.0])(drift)
     assert more == pytest.approx(expected, abs=1e-9)
-    assert crossing_probability(lines, times, -drift) == pytest.approx(expected, abs=1e-9)
-    assert crossing_probability([np.inf], [1.0], 9.0) == 0
+    assert crossing_probability(lines, times)(-drift) == pytest.approx(expected, abs=1e-9)
+    assert crossing_probability([np.inf], [1.0])(9.0) == 0
 
 
 @pytest.mark.parametrize(
