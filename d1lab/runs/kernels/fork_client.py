@@ -20,6 +20,7 @@ AVAILABLE = sys.platform.startswith("linux") and hasattr(os, "fork")
 """Whether this system supports forked kernels: fork is missing or unsafe on other systems."""
 
 SERVER = Path(__file__).with_name("fork_server.py")
+_WARM_UP = "d1lab.runs.kernels.warm_up"
 PRELOAD = (
     "ipykernel.kernelapp",
     "ipykernel.zmqshell",
@@ -36,13 +37,30 @@ PRELOAD = (
     "altair",
     "narwhals._pandas_like.dataframe",  # from here on, imports of the first chart
     "pandas.core.methods.to_dict",
+    f"{_WARM_UP}:chart",
     "IPython.core.logger",  # from here on, imports of the first metric
     "encodings.utf_8_sig",
     "pyarrow.dataset",
     "pandas.core.methods.select",
 )
-PRELOAD_LATER = ("scipy.special", "scipy.optimize", "babel.dates", "babel.numbers")
-"""Slow imports for only some reports, done while the server is idle; then d1lab's own modules."""
+"""What the server does at its start: modules to import, and functions to call."""
+
+PRELOAD_LATER = (
+    "d1lab.lab",
+    f"{_WARM_UP}:metrics",
+    f"{_WARM_UP}:connection",
+    f"{_WARM_UP}:parameters",
+    f"{_WARM_UP}:currencies",
+    "pyarrow.parquet",
+    "pyarrow.acero",
+    "scipy.special",  # from here on, for some reports only
+    "scipy.optimize",
+    "babel.dates",
+    "babel.numbers",
+    f"{_WARM_UP}:tests",
+    f"{_WARM_UP}:results",
+)
+"""What the server does while it is idle; then it imports d1lab's other modules."""
 
 
 class ForkedProcess:
@@ -111,21 +129,21 @@ class ForkServer:
 
     Args:
         environment: The server's environment, which forked kernels inherit; without secrets.
-        modules: The modules to import at the start.
-        later: The modules to import while idle.
+        steps: What it does at its start.
+        later: What it does while idle.
     """
 
     def __init__(
         self,
         environment: Mapping[str, str],
-        modules: Sequence[str] = PRELOAD,
+        steps: Sequence[str] = PRELOAD,
         later: Sequence[str] = PRELOAD_LATER,
     ) -> None:
         self._control, theirs = socket.socketpair()
         self._lock = Lock()
         self._kernels = WeakSet[ForkedProcess]()
         fd = theirs.fileno()
-        command = [sys.executable, "-P", str(SERVER), str(fd), *modules, "--later", *later]
+        command = [sys.executable, "-P", str(SERVER), str(fd), *steps, "--later", *later]
         with theirs:
             self._process = subprocess.Popen(
                 command,

@@ -1,13 +1,14 @@
 """A process with preloaded modules that forks kernels.
 
-    python -P fork_server.py CONTROL_FD MODULE... [--later MODULE...]
+    python -P fork_server.py CONTROL_FD STEP... [--later STEP...]
 
-It imports the modules, then waits on the control socket. Each request is one byte with two file
-descriptors: the kernel's own socket and its log. The forked child reads its orders from its
-socket, as one line of JSON `{"argv": [...], "env": {...}, "cwd": "..."}`, and becomes an
-ipykernel. Over the same socket the caller reads one line each: `pid N`, `ready`, `exit CODE`.
-The modules after `--later` are imported one by one while idle. When the caller disconnects,
-its kernels are killed and the server ends. It opens no database and runs no cell, so that a kernel
+A step is a module to import, or `module:function` to call. After the first ones, it waits on
+the control socket. Each request is one byte with two file descriptors: the kernel's own socket and
+its log. The forked child reads its orders from its socket, as one line of JSON
+`{"argv": [...], "env": {...}, "cwd": "..."}`, and becomes an ipykernel. Over the same socket the
+caller reads one line each: `pid N`, `ready`, `exit CODE`.
+The steps after `--later` are taken one by one while idle. When the caller disconnects,
+its kernels are killed and the server ends. It opens no warehouse and runs no cell, so that a kernel
 finds nothing of another. The caller replaces the server when d1lab's code on the disk has changed.
 """
 
@@ -30,33 +31,25 @@ from pathlib import Path
 from typing import NoReturn
 
 
-def main(control_fd: int, modules: list[str], later: list[str]) -> None:
-    """Import the modules, then fork a kernel for each request until the caller disconnects."""
+def main(control_fd: int, steps: list[str], later: list[str]) -> None:
+    """Take the steps, then fork a kernel for each request until the caller disconnects."""
     fast = runpy.run_path(str(Path(__file__).parents[2] / "fast_import.py"))  # not `import d1lab`
     fast["defer_iri_grammar"]()
-    for name in modules:
-        preload(name)
-    draw_once()
+    for step in steps:
+        preload(step)
     own, log = serve(socket.socket(fileno=control_fd), later)
     gc.freeze()  # keeps the garbage collector from copying the pages shared with the server
     become_kernel(own, log)
     gc.unfreeze()
 
 
-def preload(name: str) -> None:
-    """Import a module if possible; a kernel that needs it reports a missing or broken one."""
+def preload(step: str) -> None:
+    """Import a module, or call `module:function`; a kernel that needs what fails tells why."""
+    module, _, function = step.partition(":")
     with contextlib.suppress(Exception):
-        importlib.import_module(name)
-
-
-def draw_once() -> None:
-    """Let altair build its validators once, instead of in every kernel."""
-    if "altair" not in sys.modules or "pandas" not in sys.modules:
-        return
-    altair, pandas = sys.modules["altair"], sys.modules["pandas"]
-    frame = pandas.DataFrame({"day": [pandas.Timestamp(2026, 1, 1)], "value": [1.0], "name": ["a"]})
-    chart = altair.Chart(frame).mark_line()
-    chart.encode(x="day:T", y="mean(value):Q", color="name:N").to_dict()
+        found = importlib.import_module(module)
+        if function:
+            getattr(found, function)()
 
 
 def serve(control: socket.socket, later: list[str]) -> tuple[socket.socket, int]:
@@ -171,6 +164,6 @@ def forget_randomness() -> None:
 
 
 if __name__ == "__main__":
-    names = sys.argv[2:]
-    split = names.index("--later") if "--later" in names else len(names)
-    main(int(sys.argv[1]), names[:split], names[split + 1 :])
+    asked = sys.argv[2:]
+    split = asked.index("--later") if "--later" in asked else len(asked)
+    main(int(sys.argv[1]), asked[:split], asked[split + 1 :])

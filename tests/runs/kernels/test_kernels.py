@@ -49,12 +49,12 @@ def test_kernel_runs_a_notebook(tmp_path, fork):
 
 
 def test_kernel_sees_nothing_of_another_run(tmp_path):
-    """Variables, patches (of d1lab, too), environment, folder, and random state end with a run."""
+    """Variables, patches, environment, files, views, caches, and threads end with a run."""
     first, _ = run("leaves_traces", tmp_path / "log")
     second, _ = run("leaves_traces", tmp_path / "log")
     for execution in (first, second):
         assert execution.status == "done", execution
-        assert printed(execution).splitlines()[0] == str([False] * 8)
+        assert printed(execution).splitlines()[0] == str([False] * 14)
     numbers = [printed(execution).splitlines()[1].split() for execution in (first, second)]
     assert all(mine != other for mine, other in zip(numbers[0][:3], numbers[1][:3], strict=True))
 
