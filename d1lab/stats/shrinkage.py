@@ -80,7 +80,7 @@ def shrink(likelihood: Floats, groups: Ints, count: int) -> Shrunk:
     parts = [_given(likelihood, groups, count, kernels[place]) for place in kept]
     items, of_groups = [part.items for part in parts], [part.groups for part in parts]
     spread, between = weights @ np.array([(part.spread, part.between) for part in parts])
-    away = _standardized(np.log(np.tile(WIDTHS, 2))[kept], weights)
+    away = _standardized(np.log(WIDTHS)[kept % len(WIDTHS)], weights)
     return Shrunk(
         *_mixed(items, weights, away),
         *_mixed(of_groups, weights, away),

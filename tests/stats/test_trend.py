@@ -48,6 +48,7 @@ def test_a_short_series_has_no_forecast():
     """A reason instead of a number."""
     found = crossing([1.0] * (LEAST_DAYS - 1), 5, 90)
     assert found[:3] == (None, None, None)
+    assert found.per_day is None
     assert found.reason == "13 of 14 days that a forecast needs are known"
 
 

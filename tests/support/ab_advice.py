@@ -28,7 +28,7 @@ def advice(winner: Any, *effects: Effect, **given: Any) -> AdvisedTest:
     configs = (VariantConfig(0.0), VariantConfig(0.1))
     test = AbTest(
         given.get("test_id", "Test 1"), given.get("name", "Gift"), a, b, AbPlan(ended=ended), (),
-        (), configs, (), None, None, False, None,
+        (), configs, (), None, None, False, None, (), None,
     )  # fmt: skip
     result = AbResult(
         given.get("status", "decided"),

@@ -46,7 +46,7 @@ class Timeline(NamedTuple):
     places: Sequence[int]
     history: Sequence[int]  # index of each column among the given looks
     finished: bool  # the test ended, or its plan is reached and the days until then are known
-    days: Sequence[Look] = ()  # all looks up to the last one that counts
+    days: Sequence[Look]  # all looks up to the last one that counts
 
     def only(self, kept: Sequence[int]) -> Timeline:
         """Return a timeline with only the given looks."""

@@ -40,8 +40,8 @@ class AbTest(NamedTuple):
     planned_end: date | None  # last planned day
     simulated: bool
     default: DefaultPlan | None  # the plan of a test that declares none, or no end
-    more: tuple[Arm, ...] = ()  # variants beyond B
-    first_day: date | None = None
+    more: tuple[Arm, ...]  # variants beyond B
+    first_day: date | None
 
 
 def read_test(row: Row, looks: Sequence[Row], until: date, arms: Sequence[Row] = ()) -> AbTest:

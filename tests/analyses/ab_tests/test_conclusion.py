@@ -66,6 +66,12 @@ def test_without_visitors_there_is_a_ratio_only():
     found = conclude(BLANK, known, 0.05)
     assert (found.difference_low, found.difference_high) == (None, None)
     assert (found.ratio_low, found.ratio_high) == (0, 3)
+    nothing = Effect("profit")._asdict()  # what is not known is None
+    assert nothing == dict.fromkeys(Effect._fields) | {"metric": "profit", "direction": 0}
+    assert (found.adjusted_p, found.status, found.reason) == (None, None, None)
+    blank = conclude(BLANK, known._replace(mid_p=None, variance_saved=None), 0.05)
+    assert LookEffects(*known[:6]) == known._replace(mid_p=None, variance_saved=None)
+    assert (blank.mid_p, blank.variance_saved) == (None, None)
 
 
 def _line(plan: AbPlan, *shares: float) -> Timeline:

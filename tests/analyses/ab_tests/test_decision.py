@@ -8,7 +8,14 @@ import math
 import numpy as np
 import pytest
 
-from d1lab.analyses.ab_tests.decision import AbResult, as_json, calculate, compare, confidence_level
+from d1lab.analyses.ab_tests.decision import (
+    VERSION,
+    AbResult,
+    as_json,
+    calculate,
+    compare,
+    confidence_level,
+)
 from d1lab.analyses.ab_tests.model import (
     AbPlan,
     Design,
@@ -624,6 +631,10 @@ def test_a_share_is_one_half_where_visitors_are_given() -> None:
     half = calculate("500/10000", "560", share_b=0.4)
     assert (half.method, half.ratio) == ("binomial", pytest.approx(560 / 500 * 0.6 / 0.4))
     assert calculate("500", "560/10000").status == "not_declared"
+    nothing = AbResult("running")._asdict()  # what is not known is None
+    known = {"primary_metric": "conversions", "alpha": 0.05, "look": 1, "effects": (),
+             "guardrails": (), "version": VERSION, "ended": True}  # fmt: skip
+    assert nothing == dict.fromkeys(nothing) | known | {"status": "running"}
     wide, narrow = (calculate("500/10000", "560/10000", alpha=alpha) for alpha in (0.01, 0.1))
     assert (wide.alpha, narrow.status) == (0.01, "decided")
 

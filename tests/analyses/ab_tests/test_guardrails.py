@@ -7,7 +7,7 @@ import math
 import pytest
 
 from d1lab.analyses.ab_tests.conclusion import Effect
-from d1lab.analyses.ab_tests.guardrails import GuardrailResult, break_even, check
+from d1lab.analyses.ab_tests.guardrails import BreakEven, GuardrailResult, break_even, check
 from d1lab.analyses.ab_tests.model import Guardrail, Variant
 
 EFFECT = Effect(
@@ -55,6 +55,8 @@ def test_a_guardrail_that_cannot_be_checked_says_why(effects, reason):
         for relative in (True, False):
             [found] = check([Guardrail("revenue", 0.3, relative)], effects, winner)
             assert found == GuardrailResult("revenue", 0.3, relative, None, None, reason)
+    assert BreakEven() == (None, None, None)
+    assert GuardrailResult("revenue", 0.3, True, None, None).reason is None
 
 
 def test_each_guardrail_has_its_own_effect():

@@ -31,6 +31,8 @@ def test_results_are_staged_with_their_method_and_reason():
     won = row(**COUNTS, **DECLARED, test_id="won", method="fixed", ended=True)
     found = shop.decide([open_, won], [], UNTIL)
     result = compare(*found[1].test[2:5])
+    assert shop.Decision(*found[1][:4])[4:] == (None, None, (), "b")
+    assert (found[1].arms, found[1].leading, found[1].winner) == ((), "b", "b")
     assert shop.results(found) == [
         {"test_id": "open", "confidence_level": None, "winner": None},
         {"test_id": "won", "confidence_level": result.confidence_level, "winner": "b"},

@@ -59,6 +59,9 @@ def test_an_amount_is_compared_by_welch_and_fieller():
     assert found.ratio_low < (found.ratio or 0) < (found.ratio_high or 0)
     assert (found.ratio_low > 1) is (found.p_value < 0.1)
     assert (found.status, found.reason) == (None, None)
+    nothing = VisitorEffect("x", None, "welch", False)  # what is not known is None
+    assert nothing[4:] == (None,) * 12
+    assert VisitorSums("x", PLAIN.a, PLAIN.b)[3:] == ("plain", None, False, 0, 0)
 
 
 def test_without_a_mean_above_0_there_is_no_ratio():
