@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -11,14 +12,18 @@ import duckdb
 from d1lab import catalog
 from d1lab.d1.database import quote
 from d1lab.errors import D1labError, InputError, UnknownName
+from d1lab.lab.frames import frame_of
 from d1lab.lab.idle_queries import ended_if_idle
 from d1lab.lab.local_tables import LocalTables, Namespace, local_table
 from d1lab.metrics import Metric, evaluate
 from d1lab.select_statements import check_select, message_of, tables_read
-from d1lab.warehouse import HISTORY, OWN, VIEWS
+from d1lab.warehouse import HISTORY, OWN, VIEWS, release_memory
 
 if TYPE_CHECKING:
     import pandas as pd
+
+LARGE_SECONDS = 0.5
+"""Time of a query that may have used much memory."""
 
 _SCHEMAS = ("raw", OWN)
 _ZONED = "TIMESTAMP WITH TIME ZONE"
@@ -86,8 +91,9 @@ def evaluated(
         IdleQueryError: DuckDB used no processor time, and was stopped.
     """
     try:
+        start = perf_counter()
         with ended_if_idle(con, f"metric {metric.name!r}"):
-            return evaluate(con, metric, params).df()
+            frame = frame_of(evaluate(con, metric, params))
     except duckdb.CatalogException as error:
         raise InputError(
             f"metric {metric.name!r}: {explained(con, error, metric.sql)} If the warehouse "
@@ -97,6 +103,9 @@ def evaluated(
         raise InputError(
             f"metric {metric.name!r} with {dict(params)}: {explained(con, error, metric.sql)}"
         ) from None
+    if perf_counter() - start >= LARGE_SECONDS:
+        release_memory(con)
+    return frame
 
 
 def _in_utc(found: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:

@@ -34,7 +34,6 @@ from d1lab.warehouse.database_file import (
     drop_table,
     format_of,
     interrupt,
-    limit_memory,
     next_warehouse,
     open_warehouse,
     record_pull,
@@ -54,6 +53,7 @@ from d1lab.warehouse.history import (
     list_archive,
     rows_of,
 )
+from d1lab.warehouse.memory import limit_memory, release_memory
 from d1lab.warehouse.own_writes import OwnWrite, WrittenRows, followed, noted, own_writes
 from d1lab.warehouse.shop_days import (
     DAY,
@@ -129,6 +129,7 @@ __all__ = [
     "record_pull",
     "record_tables",
     "records",
+    "release_memory",
     "remove_replaced",
     "restrict",
     "rows_of",

@@ -23,16 +23,13 @@ from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
-from tempfile import gettempdir
 from typing import Any, NamedTuple
-from uuid import uuid4
 from weakref import WeakSet
 
 import duckdb
 
 from d1lab.d1.database import quote
 from d1lab.errors import StaleDataError
-from d1lab.files import own_prefix
 from d1lab.warehouse import archive, history
 from d1lab.warehouse.result_cache import note_build
 from d1lab.warehouse.shop_days import Zones, has_days, prepare_days, use_zones
@@ -154,15 +151,6 @@ def restrict(con: duckdb.DuckDBPyConnection, folders: Sequence[Path]) -> None:
     listed = ", ".join(_literal(str(folder.resolve()) + "/") for folder in folders)
     con.execute(f"SET allowed_directories = [{listed}]")
     con.execute("SET enable_external_access = false")
-
-
-def limit_memory(con: duckdb.DuckDBPyConnection, limit: str) -> None:
-    """Let queries use so much memory, such as '2GB'; beyond it, DuckDB uses the disk."""
-    con.execute(f"SET memory_limit = {_literal(limit)}")
-    folder = (
-        Path(gettempdir()) / f"{own_prefix('d1lab')}{uuid4().hex}"
-    )  # DuckDB makes and removes it
-    con.execute(f"SET temp_directory = {_literal(str(folder))}")
 
 
 def scratch(**config: str) -> duckdb.DuckDBPyConnection:
