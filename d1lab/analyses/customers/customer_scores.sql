@@ -33,53 +33,78 @@ purchases AS (
     SELECT *, day IS NOT NULL AND units > 0 AS kept
     FROM orders
 ),
-buyers AS (
+days AS (
     SELECT
         customer_id,
-        count(DISTINCT day) FILTER (kept)                         AS purchases,
-        min(day) FILTER (kept)                                    AS first_day,
-        max(day) FILTER (kept)                                    AS last_day,
-        coalesce(sum(revenue), 0)                                 AS spend,
+        day,
         count(*) FILTER (kept)                                    AS orders,
         count(*) FILTER (kept AND discounted)                     AS discounted_orders,
         count(*) FILTER (day IS NOT NULL AND NOT kept)            AS cancelled_orders,
+        sum(revenue)                                              AS spend,
         sum(refunded)                                             AS refunded
     FROM purchases
+    GROUP BY customer_id, day
+),
+buyers AS (
+    SELECT
+        customer_id,
+        count(*) FILTER (orders > 0)                              AS purchases,
+        min(day) FILTER (orders > 0)                              AS first_day,
+        max(day) FILTER (orders > 0)                              AS last_day,
+        coalesce(sum(spend), 0)                                   AS spend,
+        sum(orders)::BIGINT                                       AS orders,
+        sum(discounted_orders)::BIGINT                            AS discounted_orders,
+        sum(cancelled_orders)::BIGINT                             AS cancelled_orders,
+        sum(refunded)                                             AS refunded
+    FROM days
     GROUP BY customer_id
 ),
+-- The end of each fifth but the last: 1 + 5 * (strictly worse ones) // buyers is 1 more for each end
+-- below a value. Ranks would sort all customers three times.
 shop AS (
     SELECT
         count(*)                                                  AS buyers,
         median(spend)                                             AS median_spend,
-        median((last_day - first_day) / (purchases - 1)) FILTER (purchases > 1)  AS median_gap_days
+        median((last_day - first_day) / (purchases - 1)) FILTER (purchases > 1)  AS median_gap_days,
+        quantile_disc(last_day, [.2, .4, .6, .8])                 AS r_ends,
+        quantile_disc(purchases, [.2, .4, .6, .8])                AS f_ends,
+        quantile_disc(spend, [.2, .4, .6, .8])                    AS m_ends,
+        min(last_day) < max(last_day)                             AS r_says,
+        min(purchases) < max(purchases)                           AS f_says,
+        min(spend) < max(spend)                                   AS m_says
     FROM buyers
     WHERE purchases > 0
 ),
-ranked AS (
+tiles AS (
     SELECT
-        buyers.*,
-        $until::DATE - last_day                                   AS days,
-        rank() OVER (ORDER BY last_day) - 1                       AS r_worse,
-        rank() OVER (ORDER BY purchases) - 1                      AS f_worse,
-        rank() OVER (ORDER BY spend) - 1                          AS m_worse,
-        min(last_day) OVER () < max(last_day) OVER ()             AS r_says,
-        min(purchases) OVER () < max(purchases) OVER ()           AS f_says,
-        min(spend) OVER () < max(spend) OVER ()                   AS m_says,
+        customer_id,
         ntile(5) OVER (ORDER BY last_day, customer_id)            AS r_tile,
         ntile(5) OVER (ORDER BY purchases, customer_id)           AS f_tile,
         ntile(5) OVER (ORDER BY spend, customer_id)               AS m_tile
     FROM buyers
+    WHERE purchases > 0 AND $mode = 'ntile'
+),
+ranked AS (
+    SELECT
+        *,
+        $until::DATE - last_day                                   AS days,
+        1 + len([1 FOR x IN r_ends IF x < last_day])              AS r_fifth,
+        1 + len([1 FOR x IN f_ends IF x < purchases])             AS f_fifth,
+        1 + len([1 FOR x IN m_ends IF x < spend])                 AS m_fifth
+    FROM buyers
+    LEFT JOIN tiles USING (customer_id)
+    CROSS JOIN shop
     WHERE purchases > 0
 ),
 -- Below 50 customers, quintiles are noise: fixed thresholds on the shop's median gap and spend.
 scored AS (
     SELECT
-        ranked.* EXCLUDE (r_worse, f_worse, m_worse, r_tile, f_tile, m_tile),
-        shop.buyers,
+        customer_id, purchases, orders, discounted_orders, spend, first_day, last_day, days,
+        cancelled_orders, refunded, buyers,
         CASE
             WHEN NOT r_says THEN NULL
             WHEN $mode = 'ntile' THEN r_tile
-            WHEN shop.buyers >= 50 THEN 1 + 5 * r_worse // shop.buyers
+            WHEN buyers >= 50 THEN r_fifth
             WHEN days <= .5 * median_gap_days THEN 5
             WHEN days <= median_gap_days THEN 4
             WHEN days <= 2 * median_gap_days THEN 3
@@ -89,7 +114,7 @@ scored AS (
         CASE
             WHEN NOT f_says THEN NULL
             WHEN $mode = 'ntile' THEN f_tile
-            WHEN shop.buyers >= 50 THEN 1 + 5 * f_worse // shop.buyers
+            WHEN buyers >= 50 THEN f_fifth
             WHEN purchases >= 10 THEN 5
             WHEN purchases >= 5 THEN 4
             WHEN purchases >= 3 THEN 3
@@ -98,7 +123,7 @@ scored AS (
         CASE
             WHEN NOT m_says THEN NULL
             WHEN $mode = 'ntile' THEN m_tile
-            WHEN shop.buyers >= 50 THEN 1 + 5 * m_worse // shop.buyers
+            WHEN buyers >= 50 THEN m_fifth
             WHEN median_spend <= 0 THEN NULL
             WHEN spend >= 2 * median_spend THEN 5
             WHEN spend >= 1.25 * median_spend THEN 4
@@ -106,7 +131,7 @@ scored AS (
             WHEN spend >= .5 * median_spend THEN 2
             ELSE 1
         END                                                       AS m_score
-    FROM ranked, shop
+    FROM ranked
 ),
 grouped AS (
     SELECT
@@ -141,13 +166,13 @@ grouped AS (
 ),
 -- Customers without a purchase, or with only returned ones.
 prospects AS (
-    SELECT customer_id FROM customers WHERE shop = $shop
-    UNION
-    SELECT customer_id FROM buyers
-    EXCEPT
-    SELECT customer_id FROM grouped
-    EXCEPT
-    SELECT customer_id FROM walk_in_customers WHERE shop = $shop
+    SELECT customer_id, cancelled_orders, refunded FROM buyers WHERE purchases = 0
+    UNION ALL BY NAME
+    SELECT DISTINCT customer_id
+    FROM customers
+    ANTI JOIN buyers USING (customer_id)
+    ANTI JOIN (FROM walk_in_customers WHERE shop = $shop) USING (customer_id)
+    WHERE shop = $shop
 ),
 final AS (
     SELECT
@@ -161,7 +186,6 @@ final AS (
         0 AS spend, 'Prospects' AS rfm_group, coalesce(cancelled_orders, 0) AS cancelled_orders,
         coalesce(refunded, 0) AS refunded
     FROM prospects
-    LEFT JOIN buyers USING (customer_id)
 )
 SELECT * REPLACE (
     r_score::BIGINT AS r_score, f_score::BIGINT AS f_score, m_score::BIGINT AS m_score

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from d1lab.analyses.customers.alignment import aligned
 from d1lab.analyses.customers.labels import texts
 from d1lab.analyses.customers.segments import (
     GROUPS,
@@ -50,13 +51,14 @@ def group_table(customers: Frame) -> Frame:
         customers: Scores with the groups as shown. If no buyer has a group, the table is empty:
             prospects alone are not all customers.
     """
-    counted = customers.groupby("rfm_group").agg(
+    counted = customers.groupby("rfm_group", observed=True).agg(
         customers=("customer_id", "size"),
         spend=("spend", "sum"),
         orders=("orders", "sum"),
         discounted_orders=("discounted_orders", "sum"),
         days_since_purchase=("days", "median"),
     )
+    counted.index = counted.index.astype(object)
     names = [name for name in GROUPS if name in counted.index]
     table = counted.reindex([] if names == [PROSPECTS] else names).reset_index()
     orders = table["orders"].astype(float)
@@ -75,10 +77,10 @@ def with_weeks(table: Frame, customers: Frame, weeks: Frame) -> Frame:
         customers: Scores with the groups as shown.
         weeks: Rows of the metric `customer_weeks`.
     """
-    grouped = customers[["customer_id", "rfm_group"]].merge(weeks, on="customer_id")
+    of_each = aligned(customers[["customer_id", "rfm_group"]], weeks["customer_id"])
     sums = {
         group: np.vstack(each.to_list()).sum(axis=0).round(2).tolist()
-        for group, each in grouped.groupby("rfm_group")["weekly_revenue"]
+        for group, each in weeks["weekly_revenue"].groupby(of_each["rfm_group"], observed=True)
     }
     return table.assign(weekly_revenue=[sums.get(group) for group in table["rfm_group"]])
 
@@ -159,21 +161,25 @@ def best_share(table: Frame) -> float | None:
 
 
 def app_segments(
-    customers: Frame, window: Frame, rule: SegmentRule, vip_spend: float | None, vip_purchases: int
+    customers: Frame,
+    window: Frame | None,
+    rule: SegmentRule,
+    vip_spend: float | None,
+    vip_purchases: int,
 ) -> Any:
     """Return the app's segments (vip, regular, new), by group or by spend within a window of days.
 
     Args:
         customers: Scores with the groups as shown.
-        window: Rows of `purchase_summary` whose later part is the window.
-        rule: Groups that are vip and new; used if `vip_spend` is None.
+        window: Rows of `purchase_summary` whose later part is the window; None to use the groups.
+        rule: Groups that are vip and new; used without a window.
         vip_spend: Minimum spend of a vip within the window; None to use the groups.
         vip_purchases: Minimum purchases of a vip within the window.
     """
-    if vip_spend is None:
+    if window is None or vip_spend is None:
         scores = customers["m_score"].astype("Float64").to_numpy(float, na_value=float("nan"))
         return segment_by_group(texts(customers["rfm_group"]), scores, rule)
-    within = window.set_index("customer_id").reindex(customers["customer_id"]).fillna(0)
+    within = aligned(window, customers["customer_id"]).fillna(0)
     return segment_by_window(
         customers["purchases"], within["later_purchases"], within["later_spend"],
         vip_spend=vip_spend, vip_purchases=vip_purchases,

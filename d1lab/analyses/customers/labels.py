@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from d1lab.analyses.customers.segments import GROUPS, Labels, confirm
+from d1lab.analyses.customers.alignment import aligned
+from d1lab.analyses.customers.segments import GROUPS, NO_GROUP, Labels, confirm
+from d1lab.analyses.customers.snapshots import GROUP, EarlierScores
 from d1lab.errors import UnknownName
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ MODES = ("quintile", "ntile")
 STEP_DAYS = 28
 BACK_DAYS = 90
 NEWCOMER = "(new customer)"
+
+_FROM = pd.CategoricalDtype([*GROUPS, NEWCOMER])
 
 _KEPT = ["customer_id", "day", "rfm_group", "pending_group", "pending_since"]
 
@@ -58,44 +61,73 @@ def label(lab: Lab, until: date, mode: str = "quintile") -> LabeledCustomers:
     """
     if mode not in MODES:
         raise UnknownName("mode", mode, MODES, "the scores")
-    score = partial(lab.metric, "customer_scores", mode=mode)
-    scores = score(until=until)
+    scores = lab.metric("customer_scores", until=until, mode=mode)
     first, back = scores["first_day"].min(), until - timedelta(BACK_DAYS)
-    chain = snapshots(score, first, until)
+    days = [day for day in fixed_days(until) if _began(first, day)]
+    backs = [back] if _began(first, back) else []
+    read = EarlierScores(lab, scores["customer_id"], {*days, *backs}, mode)
+    chain = snapshots(read.on, days)
     last = chain[-1] if chain else None
-    then = _bought(score, back) if _began(first, back) else None
-    earlier = None if then is None else confirmed(then, _latest(chain, back), back)[_KEPT]
-    return LabeledCustomers(confirmed(scores, last, until), last, earlier, lab.metric("walk_ins"))
+    earlier = [confirmed(read.on(day), _latest(chain, day), day)[_KEPT] for day in backs]
+    return LabeledCustomers(
+        confirmed(scores, last, until),
+        last,
+        earlier[0] if earlier else None,
+        lab.metric("walk_ins"),
+    )
 
 
 def confirmed(scores: Frame, last: Frame | None, until: date) -> Frame:
-    """Return the scores with confirmed labels as `rfm_group` and today's as `proposed_group`."""
-    day = np.datetime64(until, "D")
-    proposed = texts(scores["rfm_group"])
+    """Return the scores with confirmed labels as `rfm_group` and today's as `proposed_group`.
+
+    Args:
+        scores: Customers with their group by the scores, last purchase, and purchases.
+        last: Labels before; None without any. Customers without a `day` had not bought then.
+        until: Day of the scores.
+    """
+    proposed = _codes(scores["rfm_group"])
     if last is None:
-        none = np.full(len(scores), None)
+        none = np.full(len(scores), NO_GROUP, np.int8)
         labels = Labels(proposed, none, np.full(len(scores), "NaT", dtype="datetime64[D]"))
     else:
-        labels = _confirm(scores, proposed, last, day)
+        labels = _confirm(scores, proposed, last, np.datetime64(until, "D"))
+    bought = scores["purchases"].to_numpy() > 0
     return scores.assign(
-        rfm_group=labels.group,
-        proposed_group=proposed,
-        pending_group=labels.pending,
+        rfm_group=_groups(labels.group),
+        proposed_group=_groups(proposed),
+        pending_group=_groups(labels.pending),
         pending_since=labels.since.astype("datetime64[s]"),
-        day=pd.Timestamp(until),
+        day=np.where(bought, np.datetime64(until, "s"), np.datetime64("NaT", "s")),
     )
 
 
 def _confirm(scores: Frame, proposed: Any, last: Frame, day: np.datetime64) -> Labels:
-    before = last.set_index("customer_id").reindex(scores["customer_id"])
+    before = _rows_of(scores["customer_id"], last)
     seen = before["day"].notna().to_numpy()
     bought = scores["last_day"].to_numpy() > before["day"].to_numpy()
     shown = Labels(
-        texts(before["rfm_group"]),
-        texts(before["pending_group"]),
+        _codes(before["rfm_group"]),
+        _codes(before["pending_group"]),
         before["pending_since"].to_numpy().astype("datetime64[D]"),
     )
     return confirm(shown, proposed, ~seen | bought, day, days=STEP_DAYS)
+
+
+def _rows_of(customers: Any, before: Frame) -> Frame:
+    """Return the earlier labels of these customers in their order; without a day if unknown."""
+    if before["customer_id"].equals(customers):
+        return before  # all snapshots of a report have the customers of today
+    return aligned(before, customers)
+
+
+def _codes(groups: Any) -> Any:
+    """Return a column of groups as codes: places in `GROUPS`, or `NO_GROUP`."""
+    return groups.astype(GROUP).cat.codes.to_numpy()
+
+
+def _groups(codes: Any) -> Any:
+    """Return codes as a column of groups, which takes a byte per customer."""
+    return pd.Categorical.from_codes(codes, dtype=GROUP)
 
 
 def texts(column: Any) -> Any:
@@ -104,31 +136,23 @@ def texts(column: Any) -> Any:
     return values.where(values.notna(), None).to_numpy(dtype=object)
 
 
-def snapshots(score: Callable[..., Frame], first: Any, until: date) -> list[Frame]:
-    """Return the labels on the fixed days that today's labels depend on, oldest first.
+def snapshots(score: Callable[[date], Frame], days: list[date]) -> list[Frame]:
+    """Return the labels on the fixed days that today's labels depend on.
 
     Args:
-        score: Function that returns the scores on a day, called as `score(until=day)`.
-        first: Day of the shop's first purchase; NaT without any.
-        until: Last day included.
+        score: Function that returns the scores on a day.
+        days: Fixed days since the shop's first purchase, oldest first.
     """
     chain: list[Frame] = []
-    for day in fixed_days(until):
-        if _began(first, day):
-            before = chain[-1] if chain else None
-            chain.append(confirmed(_bought(score, day), before, day)[_KEPT])
+    for day in days:
+        before = chain[-1] if chain else None
+        chain.append(confirmed(score(day), before, day)[_KEPT])
     return chain
 
 
 def _began(first: Any, day: date) -> bool:
     """Return whether the shop had a customer on a day."""
     return bool(pd.notna(first)) and day >= first.date()
-
-
-def _bought(score: Callable[..., Frame], day: date) -> Frame:
-    """Return the scores of customers who had bought; when others registered is unknown."""
-    scores = score(until=day)
-    return scores[scores["purchases"] > 0].reset_index(drop=True)
 
 
 def fixed_days(until: date) -> list[date]:
@@ -154,7 +178,7 @@ def _fixed_day(day: date) -> date:
 
 def _latest(chain: list[Frame], day: date) -> Frame | None:
     """Return the last snapshot before a day."""
-    old = [kept for kept in chain if len(kept) and kept["day"].iloc[0] < pd.Timestamp(day)]
+    old = [kept for kept in chain if kept["day"].max() < pd.Timestamp(day)]
     return old[-1] if old else None
 
 
@@ -168,25 +192,26 @@ def moves(before: Frame | None, now: Frame) -> Frame:
     columns = ["customer_id", "from_group", "to_group", "ordered", "changed", "spend"]
     if before is None:
         return pd.DataFrame({name: [] for name in columns})
-    then = before.set_index("customer_id").reindex(now["customer_id"])
-    groups = then["rfm_group"].where(then["day"].notna(), NEWCOMER)
+    then = _rows_of(now["customer_id"], before)
+    was, is_ = _codes(then["rfm_group"]), _codes(now["rfm_group"])
+    was = np.where(then["day"].notna(), was, np.int8(len(GROUPS)))
     moved = pd.DataFrame(
         {
-            "customer_id": now["customer_id"].to_numpy(),
-            "from_group": groups.to_numpy(),
-            "to_group": now["rfm_group"].to_numpy(),
+            "customer_id": now["customer_id"].array,
+            "from_group": pd.Categorical.from_codes(was, dtype=_FROM),
+            "to_group": pd.Categorical.from_codes(is_, dtype=_FROM),
             "ordered": now["last_day"].to_numpy() > before["day"].max().to_numpy(),
+            "changed": was != is_,
             "spend": now["spend"].to_numpy(),
         }
     )
-    moved["changed"] = texts(moved["from_group"]) != texts(moved["to_group"])
-    return moved[columns]
+    return moved
 
 
 def transitions(before: Frame | None, now: Frame) -> Frame:
     """Count the customers per group change, most frequent first; unchanged ones are excluded."""
     moved = moves(before, now)
-    went = moved[moved["changed"].astype(bool)]
+    went = _named(moved[moved["changed"].astype(bool)])
     counted = went.groupby(["from_group", "to_group"], as_index=False, dropna=False).agg(
         customers=("customer_id", "size"),
         without_order=("ordered", _without),
@@ -201,12 +226,14 @@ def matrix(before: Frame | None, now: Frame) -> Frame:
 
     Empty cells are excluded, except on the diagonal, which comes first, in Shopify's order.
     """
-    counted = moves(before, now).groupby(["from_group", "to_group"]).size().rename("customers")
+    pair = ["from_group", "to_group"]
+    sizes = moves(before, now).groupby(pair, observed=True).size().rename("customers")
+    counted = _named(sizes.reset_index()).set_index(pair)["customers"]
     known = counted.index.get_level_values(0)
     same = [name for name in GROUPS if name in known]
     stayed = pd.MultiIndex.from_arrays([same, same])
     cells = counted.reindex(stayed.append(counted.index).drop_duplicates(), fill_value=0)
-    cells = cells.rename_axis(["from_group", "to_group"]).reset_index()
+    cells = cells.rename_axis(pair).reset_index()
     return cells.assign(
         share=cells["customers"] / cells.groupby("from_group")["customers"].transform("sum")
     )
@@ -215,8 +242,13 @@ def matrix(before: Frame | None, now: Frame) -> Frame:
 def group_changes(before: Frame | None, now: Frame) -> Frame:
     """Return the customers whose group changed, highest spend first."""
     moved = moves(before, now)
-    went = moved[moved["changed"].astype(bool)]
+    went = _named(moved[moved["changed"].astype(bool)])
     return went.sort_values(["spend", "customer_id"], ascending=[False, True])
+
+
+def _named(moved: Frame) -> Frame:
+    """Return moves with the names of the groups: few of them, in the order of the alphabet."""
+    return moved.astype({"from_group": object, "to_group": object})
 
 
 def since(before: Frame | None) -> str:

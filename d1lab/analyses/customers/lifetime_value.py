@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pandas as pd
 
 from d1lab.analyses.customers import holdout
+from d1lab.analyses.customers.alignment import aligned
 from d1lab.analyses.customers.groups import buyers
 from d1lab.analyses.customers.holdout import (
     CustomerValues,
@@ -125,12 +126,11 @@ def valued(customers: Frame, values: Lifetimes) -> Frame:
     """
     names = ["lifetime_value_method", *CustomerValues._fields]
     known = [name for name in names if name in values.customers]
-    joined = customers.merge(values.customers[["customer_id", *known]], "left", on="customer_id")
+    joined = aligned(values.customers[["customer_id", *known]], customers["customer_id"])[known]
     expected = joined["expected_value"].fillna(0.0) if "expected_value" in joined else 0.0
-    return joined.assign(
-        lifetime_value=joined["spend"] + expected,
-        lifetime_value_method=joined["lifetime_value_method"].fillna("historic"),
-    )
+    joined["lifetime_value"] = customers["spend"] + expected
+    joined["lifetime_value_method"] = joined["lifetime_value_method"].fillna("historic")
+    return customers.assign(**joined)
 
 
 def listed(customers: Frame, values: Lifetimes) -> Frame:
@@ -139,19 +139,20 @@ def listed(customers: Frame, values: Lifetimes) -> Frame:
     The probability of being active is blank for one-time buyers: the model always gives 100%.
 
     Args:
-        customers: Result of `valued`, with the app's segments.
+        customers: Result of `valued`, with the app's segments, in the order of customer_id, which
+            is that of equal values, too.
         values: Values of the same customers.
     """
-    order = ["lifetime_value", "customer_id"]
-    bought = buyers(customers).sort_values(order, ascending=[False, True])
-    bought = bought.assign(silent_days=bought["days"])
-    if values.reason is None:
-        bought["chance_alive"] = bought["chance_alive"].where(bought["purchases"] > 1)
-        top = bought[["customer_id"]].head(MAX_INTERVALS)
-        known = top.merge(values.customers, "left", on="customer_id")
-        low, high = holdout.value_intervals(values.models, Purchases.of(known), values.horizon_days)
-        ends = top.assign(expected_spend_low=low, expected_spend_high=high)
-        bought = bought.merge(ends, "left", on="customer_id")
+    shown = customers.assign(silent_days=customers["days"])
+    shown = buyers(shown[[name for name in SHOWN.split() if name in shown]])
+    bought = shown.sort_values("lifetime_value", ascending=False, kind="stable", ignore_index=True)
+    if values.reason is not None:
+        return bought
+    bought["chance_alive"] = bought["chance_alive"].where(bought["purchases"] > 1)
+    known = aligned(values.customers, bought["customer_id"].head(MAX_INTERVALS))
+    ends = holdout.value_intervals(values.models, Purchases.of(known), values.horizon_days)
+    for name, end in zip(("expected_spend_low", "expected_spend_high"), ends, strict=True):
+        bought[name] = pd.Series(end)  # NaN for all others
     return bought[[name for name in SHOWN.split() if name in bought]]
 
 

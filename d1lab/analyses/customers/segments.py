@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from d1lab.errors import UnknownName
 
 Texts = NDArray[np.object_]
+Codes = NDArray[np.int8]
 Days = NDArray[np.datetime64]
 
 FIXED_RULES_BELOW = 50
@@ -38,6 +39,11 @@ GROUPS = (
     "Previously loyal", "Dormant", PROSPECTS,
 )  # fmt: skip
 """Shopify's eleven groups, best first: ten for customers who bought, and the prospects."""
+
+NO_GROUP = -1
+"""Code of a customer without a group; the others are places in `GROUPS`."""
+
+_GRID_CODES = np.array([[GROUPS.index(name) for name in _GRID[r]] for r in range(1, 6)], np.int8)
 
 
 class Customer(NamedTuple):
@@ -62,23 +68,62 @@ class Labels(NamedTuple):
     """Groups of customers as shown; arrays of equal length.
 
     `pending` is a proposed group that is not confirmed yet, or None; `since` is the day of its
-    first proposal, or NaT.
+    first proposal, or NaT. Groups are names, or their codes, with `NO_GROUP` for None.
     """
 
-    group: Texts
-    pending: Texts
+    group: Texts | Codes
+    pending: Texts | Codes
     since: Days
 
 
 def quintile_scores(values: ArrayLike) -> NDArray[np.int64]:
     """Return 1 + (5 x number of strictly lower values) div n; ties share a score.
 
+    That is 1 more for each end of the first four fifths below a value, so nothing is sorted.
+
     >>> quintile_scores([10, 20, 20, 40, 50]).tolist()
     [1, 2, 2, 4, 5]
     """
     values = np.asarray(values)
-    worse = np.searchsorted(np.sort(values), values, side="left")
-    return 1 + 5 * worse // max(len(values), 1)
+    if not len(values):
+        return np.zeros(0, np.int64)
+    ends = [-(-fifth * len(values) // 5) - 1 for fifth in range(1, 5)]
+    return 1 + np.searchsorted(np.partition(values, ends)[ends], values)
+
+
+def tile_scores(values: ArrayLike) -> NDArray[np.int64]:
+    """Return five parts of equal size by value, the first ones larger; ties in their order.
+
+    >>> tile_scores([10, 20, 20, 20, 50, 60, 70]).tolist()
+    [1, 1, 2, 2, 3, 4, 5]
+    """
+    values = np.asarray(values)
+    tiles = np.zeros(len(values), np.int64)
+    parts = np.array_split(np.argsort(values, kind="stable"), 5)
+    for tile, part in enumerate(parts, 1):
+        tiles[part] = tile
+    return tiles
+
+
+def group_codes(
+    last_days: ArrayLike, purchases: ArrayLike, spend: ArrayLike, mode: str = "quintile"
+) -> Codes:
+    """Return the codes of the groups of at least `FIXED_RULES_BELOW` customers who bought.
+
+    It is the rule of `segment`, and in mode 'ntile' that of Shopify's page.
+
+    Args:
+        last_days: Days of the last purchases, as numbers or datetimes.
+        purchases: Purchases per customer.
+        spend: Spend per customer.
+        mode: 'quintile', or 'ntile' for equal parts, with ties in the order of the customers.
+    """
+    columns = [np.asarray(column) for column in (last_days, purchases, spend)]
+    if any(column.min() == column.max() for column in columns):
+        return np.full(len(columns[0]), NO_GROUP, np.int8)
+    scored = tile_scores if mode == "ntile" else quintile_scores
+    r, f, m = map(scored, columns)
+    return _GRID_CODES[r - 1, (f + m + 1) // 2 - 1]
 
 
 def rfm_group(r_score: int, f_score: int, m_score: int) -> str:
@@ -149,7 +194,7 @@ def confirm(
 
     Args:
         shown: Previous labels.
-        proposed: Groups by today's scores; None if not available.
+        proposed: Groups by today's scores, as in `shown`; None if not available.
         at_once: True if the customer bought since the last label, or is new.
         day: Today; not earlier than any `since`.
         days: Minimum days between two equal proposals, with no other in between, to confirm the
@@ -162,7 +207,8 @@ def confirm(
     >>> first.group.item(), first.pending.item(), second.group.item(), second.pending.item()
     ('Loyal', 'At risk', 'At risk', None)
     """
-    wanted = np.asarray(proposed, dtype=object)
+    wanted = np.asarray(proposed)
+    wanted, none = (wanted, NO_GROUP) if wanted.dtype.kind == "i" else (wanted.astype(object), None)
     since = np.where(wanted == shown.pending, shown.since, day).astype("datetime64[D]")
     settled = (
         np.asarray(at_once, bool)
@@ -172,13 +218,15 @@ def confirm(
     settled |= _plain(wanted) | _plain(shown.group)
     return Labels(
         np.where(settled, wanted, shown.group),
-        np.where(settled, np.full(len(wanted), None), wanted),
+        np.where(settled, np.full(len(wanted), none, wanted.dtype), wanted),
         np.where(settled, np.datetime64("NaT", "D"), since),
     )
 
 
-def _plain(groups: Texts) -> NDArray[np.bool_]:
+def _plain(groups: Texts | Codes) -> NDArray[np.bool_]:
     """Return True for each group that does not depend on scores: no purchase, or no data."""
+    if groups.dtype.kind == "i":
+        return (groups == NO_GROUP) | (groups == GROUPS.index(PROSPECTS))
     return np.isin(groups.astype(str), [PROSPECTS, str(None)])
 
 

@@ -26,7 +26,7 @@ class CustomerStudy(NamedTuple):
 def study(
     labelled: LabeledCustomers,
     values: Lifetimes,
-    window: Frame,
+    window: Frame | None,
     rule: SegmentRule,
     vip_spend: float | None,
     vip_purchases: int,
@@ -37,7 +37,8 @@ def study(
     Args:
         labelled: Current customers with their groups.
         values: Lifetime values of the customers.
-        window: Rows of `purchase_summary` whose later part is the window of `vip_spend`.
+        window: Rows of `purchase_summary` whose later part is the window of `vip_spend`; None
+            without one.
         rule: Groups that are vip and new; used if `vip_spend` is None.
         vip_spend: Minimum spend of a vip within the window; None to use the groups.
         vip_purchases: Minimum purchases of a vip within the window.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, timedelta
-from functools import partial
 from itertools import pairwise
 
 import pandas as pd
@@ -81,15 +80,26 @@ class _Lab:
         self.read: list[date] = []
 
     def metric(
-        self, name: str, *, until: date | None = None, mode: str | None = None
+        self, name: str, *, until: date | None = None, mode: str | None = None, **days: date
     ) -> pd.DataFrame:
         if name == "walk_ins":
             assert (until, mode) == (None, None)
             return WALK_INS
+        if name == "customer_snapshots":
+            return self._snapshots(days)
         assert (name, mode) == ("customer_scores", "quintile")
         assert until is not None
         self.read.append(until)
         return self._scores(until)
+
+    def _snapshots(self, days: dict[str, date]) -> pd.DataFrame:
+        """Return the columns of each of the days."""
+        of_day = [
+            self._scores(day).set_index("customer_id")[["purchases", "last_day", "spend"]]
+            for day in days.values()
+        ]
+        named = [f.add_suffix(f"_{number}") for number, f in enumerate(of_day, 1)]
+        return pd.concat(named, axis=1).reset_index()
 
 
 def _at_risk_from(day: date) -> Callable[[date], pd.DataFrame]:
@@ -135,12 +145,13 @@ def test_label_goes_back_to_the_groups_that_were_shown_90_days_ago():
 
 def test_snapshots_begin_with_the_shop():
     """No snapshots before the first purchase, and none without any purchase."""
-    lab = _Lab(_at_risk_from(DAY))
-    score = partial(lab.metric, "customer_scores", mode="quintile")
-    days = fixed_days(DAY)
-    chain = snapshots(score, pd.Timestamp(days[2] - timedelta(5)), DAY)
-    assert [kept["day"].iloc[0].date() for kept in chain] == days[2:] == lab.read
-    assert snapshots(score, pd.NaT, DAY) == []
+    lab, days = _Lab(_at_risk_from(DAY)), fixed_days(DAY)
+    young = lambda day: lab._scores(day).assign(first_day=pd.Timestamp(days[2]))  # noqa: E731
+    found = label(_Lab(young), DAY)
+    assert found.last["day"].iloc[0].date() == days[-1]
+    chain = snapshots(young, days[2:])
+    assert [kept["day"].iloc[0].date() for kept in chain] == days[2:]
+    assert snapshots(young, []) == []
 
 
 def test_label_of_a_new_shop_has_nothing_to_compare_with():
