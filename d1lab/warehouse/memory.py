@@ -22,13 +22,15 @@ def limit_memory(con: duckdb.DuckDBPyConnection, limit: str) -> None:
 def release_memory(con: duckdb.DuckDBPyConnection) -> None:
     """Give the system the free memory that the allocators of DuckDB and Arrow keep after a query.
 
-    DuckDB does that when the limit is set. As text, it is rounded down to a tenth of its unit.
+    DuckDB does that when the limit is set. Its text has one digit, rounded down, so the middle of
+    what it stands for is set: otherwise the limit would fall each time.
     """
     import pyarrow as pa
 
     pa.default_memory_pool().release_unused()
     [(limit,)] = con.execute("SELECT current_setting('memory_limit')").fetchall()
-    _set_limit(con, limit)
+    number, unit = limit.split()
+    _set_limit(con, f"{float(number) + 0.05:.2f} {unit}")
 
 
 def _set_limit(con: duckdb.DuckDBPyConnection, limit: str) -> None:

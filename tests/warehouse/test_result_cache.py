@@ -147,12 +147,29 @@ def test_a_damaged_entry_is_computed_again_and_repaired(con, computed, tmp_path,
 
 
 def test_fast_results_and_those_a_file_changes_are_not_kept(con, computed, tmp_path, monkeypatch):
-    """A column of several types would come back as something else."""
+    """Columns of several types, numbers as objects, and tuples come back as something else."""
     cache = ResultCache(con, tmp_path, {})
-    assert computed(cache, frame=pd.DataFrame({"x": [1, "a", 2.5]}))
+    for values in ([1, "a", 2.5], [1, None], [True, 1], [(1, 2), (3,)], [Decimal("1.0"), 1.0]):
+        frame = pd.DataFrame({"x": pd.Series(values, dtype=object)})
+        assert computed(cache, frame=frame), values
+    for frame in (FRAME.rename_axis("x", axis=1), FRAME.set_index("sku")):
+        computed(cache, sql="SELECT 3", frame=frame)  # read or not, it is this frame
+        computed(cache, sql="SELECT 3", frame=frame)
+        for path in files(tmp_path):
+            path.unlink()
     monkeypatch.setattr(result_cache, "LEAST_SECONDS", 3600.0)
     assert computed(cache)
     assert files(tmp_path) == []
+
+
+def test_a_result_that_would_push_out_the_others_is_not_kept(con, computed, tmp_path, monkeypatch):
+    """A frame of just the size is."""
+    monkeypatch.setattr(result_cache, "MOST_BYTES_EACH", FRAME.memory_usage().sum())
+    cache = ResultCache(con, tmp_path, {})
+    assert computed(cache, sql="SELECT 2", frame=pd.concat([FRAME, FRAME], ignore_index=True))
+    assert files(tmp_path) == []
+    assert computed(cache)
+    assert not computed(cache)
 
 
 def test_the_size_is_bounded(con, computed, tmp_path, monkeypatch):

@@ -228,7 +228,7 @@ def matrix(before: Frame | None, now: Frame) -> Frame:
     """
     pair = ["from_group", "to_group"]
     sizes = moves(before, now).groupby(pair, observed=True).size().rename("customers")
-    counted = _named(sizes.reset_index()).set_index(pair)["customers"]
+    counted = _named(sizes.reset_index()).set_index(pair)["customers"].sort_index()
     known = counted.index.get_level_values(0)
     same = [name for name in GROUPS if name in known]
     stayed = pd.MultiIndex.from_arrays([same, same])
