@@ -1,5 +1,7 @@
 """Memory of DuckDB's queries: its limit, and what its allocator keeps of them."""
 
+# pyright: standard, reportMissingTypeStubs=false
+
 from __future__ import annotations
 
 from pathlib import Path

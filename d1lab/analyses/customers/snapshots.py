@@ -38,7 +38,9 @@ class EarlierScores:
     def __init__(self, lab: Lab, customers: Any, days: Collection[date], mode: str) -> None:
         self._lab, self._customers, self._mode = lab, customers, mode
         self._days = sorted(days)
-        self._known = self._read() if days else None
+        self._known: Frame = None
+        if days and len(customers) >= FIXED_RULES_BELOW:
+            self._known = self._read()
 
     def _read(self) -> Frame:
         """Return the rows of the metric, in the order of the customers."""
@@ -51,9 +53,13 @@ class EarlierScores:
 
         Who had not bought by then has 0 purchases and no group.
         """
+        if self._known is None:
+            return self._of_few(day)
         number = self._days.index(day) + 1
-        columns = {name: f"{name}_{number}" for name in ("purchases", "last_day", "spend")}
-        purchases, last_day, spend = (self._known[name].to_numpy() for name in columns.values())
+        purchases, last_day, spend = (
+            self._known[f"{name}_{number}"].to_numpy()
+            for name in ("purchases", "last_day", "spend")
+        )
         bought = purchases > 0
         if bought.sum() < FIXED_RULES_BELOW:
             return self._of_few(day)

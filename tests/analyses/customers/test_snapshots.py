@@ -33,7 +33,7 @@ class DrawnLab:
 
 @pytest.fixture(scope="module")
 def con() -> Iterator[Any]:
-    """Ninety customers, three orders each, some returned later or in part; one of them is a till."""
+    """Ninety customers with some orders each, returned later or in part; one of them is a till."""
     lines = [
         line._replace(customer_id=line.customer_id and f"c{int(line.order_id[1:]) % 90}")
         for line in draw(5, 900)
