@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 OUTBOX = "outbox"
 READS = "reads.jsonl"
 UNSTAGED = "unstaged"
+SEVERAL_DAYS = tuple(f"day_{number}" for number in range(1, 8))
+"""Parameters of a metric that is computed for several days at once, each as `until`."""
+
 RESERVED = ("run", "results", "actions", "after")
 
 

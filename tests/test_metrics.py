@@ -149,6 +149,7 @@ GIVEN = {
     "max_age_days": 14,
     "own_days": 90,
     "sku": "plain",
+    **{f"day_{number}": f"2026-05-{number:02}" for number in range(1, 8)},
 }
 """A value for each parameter that metrics take; a new one belongs here, too."""
 

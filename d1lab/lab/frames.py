@@ -4,7 +4,7 @@ DuckDB's `df()` makes one, of which pandas then makes Arrow texts: for a metric 
 customer that is a third of the time, and 200 bytes a row. Through Arrow, texts stay as they are.
 """
 
-# pyright: standard
+# pyright: standard, reportAttributeAccessIssue=false
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _column(parts: list[Any], kind: str) -> Any:
         return pd.Series(pa.chunked_array(parts).cast(pa.large_string()), dtype="str").array
     if kind in _MISSING and missing:
         dtype = pd.api.types.pandas_dtype(_MISSING[kind])
-        return dtype.__from_arrow__(pa.chunked_array(parts))  # pyright: ignore
+        return dtype.__from_arrow__(pa.chunked_array(parts))
     if kind == "DATE":
         parts = [part.cast(pa.timestamp("us")) for part in parts]
     empty = np.empty(0, _EMPTY[kind])

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
+from itertools import chain
 from typing import Any, NamedTuple
 
 from d1lab.counting import counted
+from d1lab.outbox import SEVERAL_DAYS
 from d1lab.parameter_types import MOST_DAYS, as_day
 from d1lab.runs.record import RunRecord
 from d1lab.stats.periods import dates_of
@@ -33,7 +35,7 @@ class ReportPeriod(NamedTuple):
 def periods_of(run: RunRecord, notes: Iterable[Mapping[str, Any]]) -> list[ReportPeriod]:
     """Return the distinct periods of a run's metrics, in the order in which they were read."""
     found: dict[tuple[str, str], list[str]] = {}
-    for note in notes:
+    for note in chain.from_iterable(map(_of_each_day, notes)):
         if run.as_of is not None and _is_between(note, run.as_of):
             continue
         for span in _spans(note):
@@ -44,6 +46,13 @@ def periods_of(run: RunRecord, notes: Iterable[Mapping[str, Any]]) -> list[Repor
     if after := _horizon(run):
         found[after] = ["forecast"]
     return [ReportPeriod(*span, tuple(names)) for span, names in found.items()]
+
+
+def _of_each_day(note: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+    """Yield the note of a metric of several days once for each, as if it had been read alone."""
+    params: Mapping[str, Any] = note.get("params") or {}
+    days = {str(value) for name, value in params.items() if name in SEVERAL_DAYS}
+    return [{**note, "params": {"until": day}} for day in sorted(days)] or [note]
 
 
 def _is_between(note: Mapping[str, Any], as_of: date) -> bool:

@@ -1,6 +1,6 @@
 """Memory of DuckDB's queries: its limit, and what its allocator keeps of them."""
 
-# pyright: standard, reportMissingTypeStubs=false
+# pyright: standard
 
 from __future__ import annotations
 

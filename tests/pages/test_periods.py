@@ -50,7 +50,9 @@ def test_steps_of_a_computation_are_left_out():
         {"metric": "scores", "params": {"until": until}, "since": "2017-01-01"}
         for until in ("2017-12-04", "2017-12-31", "2017-10-02")
     ]
-    assert [period.dates for period in periods_of(run, notes)] == [
-        "Jan 1 to Dec 31, 2017",
-        "Jan 1 to Oct 2, 2017",
+    days = {"day_1": "2017-09-11", "day_2": "2017-10-02", "day_7": "2017-12-04", "shop": "harbor"}
+    notes.append({"metric": "all_scores", "params": days, "since": "2017-01-01"})
+    assert [(period.dates, period.names) for period in periods_of(run, notes)] == [
+        ("Jan 1 to Dec 31, 2017", ("scores",)),
+        ("Jan 1 to Oct 2, 2017", ("scores", "all scores")),
     ]

@@ -24,8 +24,8 @@ def declared(
 
     Args:
         found: Results of `study`.
-        periods: Rows of the metric `shop_periods`, for the shop's gross margin. Without a known
-            unit cost, the amount is revenue.
+        periods: Rows of the metric `shop_margin`, or `shop_periods`, for the shop's gross margin.
+            Without a known unit cost, the amount is revenue.
         tests: The shop's voucher tests, oldest first. The newest one that decided counts.
         waiting: Customers of tests that are not over. They get no other offer.
     """

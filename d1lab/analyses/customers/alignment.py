@@ -1,6 +1,6 @@
 """Rows of other frames in the order of the customers, also of millions of them."""
 
-# pyright: standard
+# pyright: standard, reportAttributeAccessIssue=false
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def aligned(rows: Frame, customers: Any) -> Frame:
         The columns of `rows` with this customer_id, with the index of `customers`.
     """
     known = pa.array(rows["customer_id"], from_pandas=True)
-    places = pc.index_in(pa.array(customers, from_pandas=True), value_set=known)  # pyright: ignore
+    places = pc.index_in(pa.array(customers, from_pandas=True), value_set=known)
     at = places.fill_null(-1).to_numpy(zero_copy_only=False)
     others = {
         name: pd.api.extensions.take(rows[name].array, at, allow_fill=True)

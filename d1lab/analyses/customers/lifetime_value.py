@@ -72,9 +72,20 @@ def lifetimes(lab: Lab, until: date, *, holdout_days: int, horizon_days: int) ->
     for name, days in {"holdout_days": holdout_days, "horizon_days": horizon_days}.items():
         if days < 1:
             raise InputError(f"{name}={days} is too small. Use 1 or more.")
-    present = lab.metric("purchase_summary", until=until, later_days=0)
-    past = lab.metric("purchase_summary", until=until, later_days=holdout_days)
-    return evaluated(present, past, holdout_days, horizon_days)
+    rows = lab.metric("purchase_summary", until=until, later_days=holdout_days)
+    return evaluated(of_today(rows), rows, holdout_days, horizon_days)
+
+
+def of_today(rows: Frame) -> Frame:
+    """Return the rows of `purchase_summary` as they are with no days held out.
+
+    Args:
+        rows: Its rows with any number of days held out.
+    """
+    names = ("purchases", *Purchases._fields, "spend")
+    renamed = {f"{name}_now": name for name in names}
+    bought = rows[rows["purchases_now"] > 0]
+    return bought[["customer_id", *renamed]].rename(columns=renamed).reset_index(drop=True)
 
 
 def evaluated(present: Frame, past: Frame, holdout_days: int, horizon_days: int) -> Lifetimes:

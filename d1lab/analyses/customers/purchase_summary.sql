@@ -6,9 +6,11 @@
 -- assert: unique shop, customer_id
 -- assert: repeats <= purchases
 -- assert: last_days BETWEEN 0 AND observed_days
+-- assert: purchases_now >= later_purchases
 --
 -- Orders on one day count as one purchase; a fully returned order does not count. The period before
--- the holdout excludes later refunds, which were not known then.
+-- the holdout excludes later refunds, which were not known then. Columns `..._now` have the same of
+-- the whole time, as known on `$until`, so that a forecast and its backtest read the orders once.
 WITH walk_ins AS (
     -- A list: DuckDB takes the few IDs for many, and would join with all lines on the wrong side.
     SELECT coalesce(list(customer_id), []) FROM walk_in_customers WHERE shop = $shop
@@ -38,7 +40,7 @@ days AS (
         day,
         any_value(past_end)                                       AS past_end,
         sum(revenue_then) FILTER (units_then > 0)                 AS past,  -- NULL: no purchase
-        sum(revenue) FILTER (day > past_end AND units > 0)        AS later
+        sum(revenue) FILTER (units > 0)                           AS now
     FROM orders
     WHERE day IS NOT NULL
     GROUP BY customer_id, day
@@ -48,14 +50,19 @@ customers AS (
         customer_id,
         any_value(past_end)                                       AS past_end,
         count(past)                                               AS purchases,
+        count(now)                                                AS purchases_now,
+        min(day) FILTER (now IS NOT NULL)                         AS first_day_now,
+        max(day) FILTER (now IS NOT NULL)                         AS last_day_now,
+        sum(now)                                                  AS spend_now,
+        arg_min(now, day) FILTER (now IS NOT NULL)                AS first_spend_now,
         min(day) FILTER (past IS NOT NULL)                        AS first_day,
         max(day) FILTER (past IS NOT NULL)                        AS last_day,
         sum(past)                                                 AS spend,
         arg_min(past, day) FILTER (past IS NOT NULL)              AS first_spend,
         count(past) FILTER (day > past_end - $later_days::INTEGER)  AS recent_purchases,
         sum(past) FILTER (day > past_end - $later_days::INTEGER)  AS recent_spend,
-        count(later)                                              AS later_purchases,
-        sum(later)                                                AS later_spend
+        count(now) FILTER (day > past_end)                        AS later_purchases,
+        sum(now) FILTER (day > past_end)                          AS later_spend
     FROM days
     GROUP BY customer_id
 ),
@@ -72,8 +79,14 @@ final AS (
         recent_purchases,
         coalesce(recent_spend, 0)                                 AS recent_spend,
         later_purchases,
-        coalesce(later_spend, 0)                                  AS later_spend
+        coalesce(later_spend, 0)                                  AS later_spend,
+        purchases_now,
+        greatest(purchases_now - 1, 0)                            AS repeats_now,
+        last_day_now - first_day_now                              AS last_days_now,
+        $until::DATE - first_day_now                              AS observed_days_now,
+        coalesce((spend_now - first_spend_now) / nullif(purchases_now - 1, 0), 0)  AS mean_spend_now,
+        coalesce(spend_now, 0)                                    AS spend_now
     FROM customers
-    WHERE purchases + later_purchases > 0
+    WHERE purchases + purchases_now > 0
 )
 SELECT * FROM final ORDER BY customer_id

@@ -90,7 +90,7 @@ def recent_margin(periods: Frame) -> float | None:
     """Return the gross margin of the last 13 weeks, as a share of revenue; of 4 or 1 if shorter.
 
     Args:
-        periods: Rows of the metric `shop_periods`.
+        periods: Rows of the metric `shop_periods`, or the one of `shop_margin`.
 
     Returns:
         None without a whole week, or without a known unit cost.

@@ -81,6 +81,11 @@ def test_scores_count_orders_discounts_and_days(con):
     same(rows_of(con, "customer_scores", mode="quintile"), rows)
 
 
+def _left(order: list[Line]) -> bool:
+    """Whether an order was not fully returned."""
+    return sum(line.units for line in order) > 0
+
+
 @pytest.mark.parametrize("later", [0, 28, 60])
 def test_purchases_until_a_day_and_after_it(con, later):
     """What was returned later was kept then; orders of one day are one purchase."""
@@ -98,7 +103,11 @@ def test_purchases_until_a_day_and_after_it(con, later):
                 past[day] += earned(then)
             if day > end and sum(line.units for line in order) > 0:
                 after[day] += earned(order)
-        if not past and not after:
+        now = {
+            day: sum((earned(o) for o in orders.values() if _day(o) == day and _left(o)), Decimal(0))
+            for day in {_day(o) for o in orders.values() if _day(o) and _left(o)}
+        }
+        if not past and not now:
             continue
         recent = [money for day, money in past.items() if day > end - timedelta(days=later)]
         spend = sum(past.values(), Decimal(0))
@@ -116,6 +125,14 @@ def test_purchases_until_a_day_and_after_it(con, later):
                 "recent_spend": sum(recent, Decimal(0)),
                 "later_purchases": len(after),
                 "later_spend": sum(after.values(), Decimal(0)),
+                "purchases_now": len(now),
+                "repeats_now": max(len(now) - 1, 0),
+                "last_days_now": (max(now) - min(now)).days if now else None,
+                "observed_days_now": (UNTIL - min(now)).days if now else None,
+                "mean_spend_now": float((sum(now.values()) - now[min(now)]) / (len(now) - 1))
+                if len(now) > 1
+                else 0.0,
+                "spend_now": sum(now.values(), Decimal(0)),
             }
         )
     same(rows_of(con, "purchase_summary", later_days=later), rows)
