@@ -69,6 +69,8 @@ class StagingMixin:
         if self._given_run_dir is None:
             return
         record: dict[str, Any] = {"metric": metric, "reads": sorted(reads), "params": dict(params)}
-        if {"until", *outbox.SEVERAL_DAYS} & {*params} and (shop := str(params.get("shop", ""))) in self._days:
+        if {"until", *outbox.SEVERAL_DAYS} & {*params} and (
+            shop := str(params.get("shop", ""))
+        ) in self._days:
             record["since"] = self._days[shop][0]
         outbox.note_read(self._given_run_dir, record)

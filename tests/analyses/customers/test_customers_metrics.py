@@ -104,7 +104,9 @@ def test_purchases_until_a_day_and_after_it(con, later):
             if day > end and sum(line.units for line in order) > 0:
                 after[day] += earned(order)
         now = {
-            day: sum((earned(o) for o in orders.values() if _day(o) == day and _left(o)), Decimal(0))
+            day: sum(
+                (earned(o) for o in orders.values() if _day(o) == day and _left(o)), Decimal(0)
+            )
             for day in {_day(o) for o in orders.values() if _day(o) and _left(o)}
         }
         if not past and not now:

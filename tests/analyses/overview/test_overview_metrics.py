@@ -67,6 +67,19 @@ def test_periods_are_whole_and_end_on_the_day(con):
     same(rows_of(con, "shop_periods"), rows)
 
 
+@pytest.mark.parametrize("days", [190, 91, 90, 28, 27, 7, 6])
+def test_margin_is_that_of_the_last_and_longest_period(days):
+    """Of a shop whose first line is so many days ago; one without a whole week has none."""
+    first = LINES[0]._replace(day=UNTIL - timedelta(days=days - 1))
+    with opened([first, *inside(LINES, days - 1)]) as con:
+        periods = rows_of(con, "shop_periods")
+        longest = [row for row in periods if row["length_days"] == periods[-1]["length_days"]]
+        names = ("length_days", "gross_margin_rate")
+        assert rows_of(con, "shop_margin") == [
+            {name: row[name] for name in names} for row in longest[-1:]
+        ]
+
+
 def test_a_period_begins_with_the_first_day():
     """Seven days are a week, six are none; one line is all of them, none has no share."""
     for ago, count in ((6, 1), (5, 0)):
