@@ -1,4 +1,7 @@
-"""Rows of other frames in the order of the customers, also of millions of them."""
+"""Rows in the order of other customers, or of values, also of millions of customers.
+
+In pandas, a join or a sort by customer_id makes a Python string of each.
+"""
 
 # pyright: standard, reportAttributeAccessIssue=false
 
@@ -16,7 +19,7 @@ Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
 def aligned(rows: Frame, customers: Any) -> Frame:
     """Return the rows of these customers in their order, with NaN for those without a row.
 
-    It is a left join. In pandas, one of IDs makes a Python string of each.
+    It is a left join.
 
     Args:
         rows: One row per customer_id.
@@ -34,3 +37,10 @@ def aligned(rows: Frame, customers: Any) -> Frame:
         if name != "customer_id"
     }
     return pd.DataFrame({"customer_id": customers, **others}, index=customers.index)
+
+
+def sorted_by(rows: Frame, **columns: str) -> Frame:
+    """Return the rows sorted by columns, each "ascending" or "descending", with a new index."""
+    keys = pa.table({name: pa.array(rows[name], from_pandas=True) for name in columns})
+    places = pc.sort_indices(keys, sort_keys=[*columns.items()])
+    return rows.iloc[places.to_numpy()].reset_index(drop=True)

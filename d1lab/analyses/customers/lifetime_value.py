@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pandas as pd
 
 from d1lab.analyses.customers import holdout
-from d1lab.analyses.customers.alignment import aligned
+from d1lab.analyses.customers.alignment import aligned, sorted_by
 from d1lab.analyses.customers.groups import buyers
 from d1lab.analyses.customers.holdout import (
     CustomerValues,
@@ -150,13 +150,12 @@ def listed(customers: Frame, values: Lifetimes) -> Frame:
     The probability of being active is blank for one-time buyers: the model always gives 100%.
 
     Args:
-        customers: Result of `valued`, with the app's segments, in the order of customer_id, which
-            is that of equal values, too.
+        customers: Result of `valued`, with the app's segments.
         values: Values of the same customers.
     """
     shown = customers.assign(silent_days=customers["days"])
     shown = buyers(shown[[name for name in SHOWN.split() if name in shown]])
-    bought = shown.sort_values("lifetime_value", ascending=False, kind="stable", ignore_index=True)
+    bought = sorted_by(shown, lifetime_value="descending", customer_id="ascending")
     if values.reason is not None:
         return bought
     bought["chance_alive"] = bought["chance_alive"].where(bought["purchases"] > 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from d1lab.analyses.customers.alignment import aligned
+from d1lab.analyses.customers.alignment import aligned, sorted_by
 
 
 def test_aligned_is_a_left_join():
@@ -21,3 +21,11 @@ def test_aligned_is_a_left_join():
     assert found["n"].isna().to_list() == [False, False, True, False]
     assert aligned(rows, customers.head(2))["n"].dtype == "int64"
     assert aligned(rows.head(0), customers)["n"].isna().all()
+
+
+def test_sorted_by_breaks_ties_by_the_next_column():
+    """Missing values are last, as in pandas."""
+    rows = pd.DataFrame({"x": [1.0, 2.0, float("nan"), 2.0], "customer_id": ["a", "c", "d", "b"]})
+    found = sorted_by(rows, x="descending", customer_id="ascending")
+    wanted = rows.sort_values(["x", "customer_id"], ascending=[False, True], ignore_index=True)
+    pd.testing.assert_frame_equal(found, wanted)
