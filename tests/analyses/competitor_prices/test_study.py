@@ -303,7 +303,9 @@ def test_undercut_is_by_the_threshold_or_more(price, threshold, is_cut):
 
 def test_figures_that_are_not_known_have_a_reason():
     """Without a comparable price, none; without a unit cost, no number of prices to match."""
-    none = {one["metric"]: one for one in words.figures(of_rows(("a", "x", 9.0, 10.0, "too_old")))}
+    silent = of_rows(("a", "x", 9.0, 10.0, "too_old"))
+    assert silent.products[["gap", "rank", "answer_price"]].dtypes.eq(float).all()
+    none = {one["metric"]: one for one in words.figures(silent)}
     names = ("price_index", "undercut_products", "to_match", "room_products")
     assert [none[name]["value"] for name in names] == [None] * 4
     assert {none[name]["note"] for name in names[:3]} == {"no comparable competitor price"}
