@@ -360,6 +360,25 @@ def test_a_time_out_ends_with_its_code(settings, ledger, use, monkeypatch, tmp_p
     assert "1.5 s" in outcome.page.read_text()
 
 
+def test_a_query_that_waits_for_itself_ends_its_run(settings, ledger, use):
+    """A statement of DuckDB in a kernel, without processor time: one failed run, and why."""
+    use("waits_for_itself")
+    folder = settings.root / "metrics"
+    folder.mkdir(exist_ok=True)
+    header = "-- waits: numbers\n-- unit: -  grain: all  reads: nothing\n"
+    sql = "SELECT max(wait(i)) AS most FROM range(1_000_000_000) AS t (i)"
+    (folder / "waits.sql").write_text(header + sql)
+    outcome = only(run_reports(settings, **HARBOR))
+    assert (outcome.status, outcome.exit_code) == ("failed", 1)
+    assert outcome.message.startswith(
+        "metric 'waits' was ended: it used no processor time for 0.5 s"
+    )
+    assert [entry.status for entry in ledger.entries()] == ["failed"]
+    assert "metric &#x27;waits&#x27; was ended" in outcome.page.read_text().replace(
+        "&#39;", "&#x27;"
+    )
+
+
 IDLE = """
 import sys
 from d1lab.cli import main

@@ -12,7 +12,8 @@
 -- 'closed': weeks with four or more days out of stock, in which sales say nothing about demand.
 -- Columns finer than the level are NULL. first_week: week of the SKU's first sale ever. listed: at
 -- list price; given: discounts given. Refunds are excluded: demand is what was sold, not kept.
-WITH ever AS (
+-- Read again by each part, which needs few of the columns: all of them take gigabytes in large shops.
+WITH ever AS NOT MATERIALIZED (
     SELECT
         sku,
         day,
@@ -29,7 +30,7 @@ WITH ever AS (
 began AS (
     SELECT sku, max(weeks_ago) AS weeks_ago FROM ever GROUP BY sku
 ),
-lines AS (
+lines AS NOT MATERIALIZED (
     FROM ever WHERE day > $until::DATE - $days::INTEGER // 7 * 7
 ),
 closed AS (
@@ -46,25 +47,6 @@ closed AS (
 categories AS (
     SELECT sku, max(category) AS category FROM products WHERE shop = $shop GROUP BY sku
 ),
-sold AS (
-    SELECT
-        CASE grouping(discount_id, discount_code)
-            WHEN 0 THEN 'code' WHEN 1 THEN 'discount' ELSE 'sku' END  AS level,
-        discount_id,
-        discount_code,
-        sku,
-        weeks_ago,
-        sum(units)::DOUBLE                                  AS units,
-        count(DISTINCT order_id)                            AS orders,
-        sum(listed)::DOUBLE                                 AS listed,
-        sum(given)::DOUBLE                                  AS given
-    FROM lines
-    GROUP BY GROUPING SETS (
-        (sku, weeks_ago),
-        (discount_id, sku, weeks_ago),
-        (discount_id, discount_code, sku, weeks_ago)
-    )
-),
 used AS (
     SELECT
         CASE grouping(discount_code) WHEN 0 THEN 'code' ELSE 'discount' END  AS level,
@@ -76,14 +58,46 @@ used AS (
     HAVING count(DISTINCT order_id) >= 10
         AND (grouping(discount_code) = 1 OR discount_code IS NOT NULL)
 ),
+sold AS (
+    SELECT
+        'sku'                                               AS level,
+        NULL::VARCHAR                                       AS discount_id,
+        NULL::VARCHAR                                       AS discount_code,
+        sku,
+        weeks_ago,
+        sum(units)::DOUBLE                                  AS units,
+        count(DISTINCT order_id)                            AS orders,
+        sum(listed)::DOUBLE                                 AS listed,
+        sum(given)::DOUBLE                                  AS given
+    FROM lines
+    GROUP BY sku, weeks_ago
+),
+sold_with_it AS (
+    SELECT
+        CASE grouping(discount_code) WHEN 0 THEN 'code' ELSE 'discount' END  AS level,
+        discount_id,
+        discount_code,
+        sku,
+        weeks_ago,
+        sum(units)::DOUBLE                                  AS units,
+        count(DISTINCT order_id)                            AS orders,
+        sum(listed)::DOUBLE                                 AS listed,
+        sum(given)::DOUBLE                                  AS given
+    FROM lines
+    WHERE discount_id IN (SELECT discount_id FROM used)
+    GROUP BY GROUPING SETS (
+        (discount_id, sku, weeks_ago),
+        (discount_id, discount_code, sku, weeks_ago)
+    )
+),
 rows AS (
-    FROM sold WHERE level = 'sku'
-    UNION ALL BY NAME
-    SELECT sold.*
     FROM sold
-    JOIN used ON sold.level = used.level
-        AND sold.discount_id = used.discount_id
-        AND sold.discount_code IS NOT DISTINCT FROM used.discount_code
+    UNION ALL BY NAME
+    SELECT sold_with_it.*
+    FROM sold_with_it
+    JOIN used ON sold_with_it.level = used.level
+        AND sold_with_it.discount_id = used.discount_id
+        AND sold_with_it.discount_code IS NOT DISTINCT FROM used.discount_code
     UNION ALL BY NAME
     SELECT 'closed' AS level, sku, weeks_ago FROM closed
 ),

@@ -15,6 +15,7 @@ Weeks in which an offer may have begun or ended are unknown and are left out.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -151,7 +152,7 @@ def _runs(used: Any) -> States:
     weeks = np.flatnonzero(used)
     if not len(weeks):
         return state
-    usual = _rate(used[weeks].mean())
+    usual = _rate(float(used[weeks].mean()))
     ends = np.flatnonzero(usual * (np.diff(weeks) - 1) >= SURELY_USED)
     for first, last in zip(
         weeks[np.append(0, ends + 1)], weeks[np.append(ends, len(weeks) - 1)], strict=True
@@ -163,6 +164,7 @@ def _runs(used: Any) -> States:
     return state
 
 
+@lru_cache(maxsize=4096)  # thousands of codes have few different means
 def _rate(mean: float) -> float:
     """Return the rate of Poisson counts whose mean is known for weeks above zero only."""
     rate = mean

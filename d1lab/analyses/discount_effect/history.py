@@ -87,16 +87,19 @@ def _offers(weeks: Frame, skus: Any, sales: WeeklySales) -> tuple[Frame, Any, An
     keys = ["level", "discount_id", "discount_code"]
     groups = rows.groupby(keys, dropna=False, sort=True)
     named, whole = groups["orders"].sum().reset_index(), totals(sales)
-    offers: list[OfferedWeeks] = []
-    depths: list[Floats] = []
-    for place in groups.indices.values():
-        one = rows.iloc[place]
-        week = one["week"].to_numpy().astype(int) + sales.units.shape[1] - 1
-        numbers = (one[name].to_numpy(dtype=np.float64) for name in ("units", "given"))
-        uses = Uses(_places(skus, one["sku"]), week, *numbers)
-        offers.append(offered(sales, uses, whole))
-        depths.append(_depths(sales, uses, offers[-1]))
-    return named, tuple(offers), tuple(depths)
+    sku, week = _places(skus, rows["sku"]), rows["week"].to_numpy(dtype=np.intp)
+    week = week + sales.units.shape[1] - 1
+    units, given = (rows[name].to_numpy(dtype=np.float64) for name in ("units", "given"))
+    known: dict[bytes, tuple[OfferedWeeks, Floats]] = {}  # most discounts have one code, used alike
+    found: list[tuple[OfferedWeeks, Floats]] = []
+    for chosen in groups.indices.values():
+        uses = Uses(sku[chosen], week[chosen], units[chosen], given[chosen])
+        key = b"".join(column.tobytes() for column in uses)
+        if key not in known:
+            offer = offered(sales, uses, whole)
+            known[key] = offer, _depths(sales, uses, offer)
+        found.append(known[key])
+    return named, tuple(one[0] for one in found), tuple(one[1] for one in found)
 
 
 def _depths(sales: WeeklySales, uses: Uses, offer: OfferedWeeks) -> Floats:

@@ -5,6 +5,7 @@
     windows          past weeks as test windows
     choice           the method with the lowest loss at the service level
     new_products     forecast from the category
+    demand_weeks     weekly figures as matrices
     demand           forecast per SKU by backtest, and the reorder point
     classes          ABC, XYZ, and demand classes
     gmroi            return on inventory
@@ -12,6 +13,6 @@
     tables           products to act on, and the tables with the details
     report           verdict, figures, tables, charts, and notes
 
-Frames come from the metrics `turnover` and `weekly_demand`. What a discount sells is estimated in
+Frames come from the metrics `turnover` and `demand_history`. What a discount sells is estimated in
 `d1lab.analyses.discount_effect`.
 """

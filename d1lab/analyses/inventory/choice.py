@@ -7,6 +7,7 @@ rest. A ranking by squared errors would prefer methods that forecast too little.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -87,18 +88,20 @@ def _of_sorted(values: Floats, share: float) -> float:
     return float(values[low] + (place - low) * (values[high] - values[low]))
 
 
-def choose(past: Past, rivals: list[Rated]) -> Chosen:
+def choose(past: Past, rivals: Iterable[Rated]) -> Chosen:
     """Choose at each week the method with the lowest loss over the windows complete by then.
 
     Args:
         past: The windows.
-        rivals: The methods; the first one is the benchmark.
+        rivals: The methods; the first one is the benchmark. Only one is looked at at a time.
     """
     shape = past.sums.shape
     best, rival = np.full(shape, np.inf), np.full(shape, -1)
     chosen = Rated(*(np.full(shape, np.nan) for _ in Rated._fields))
+    usual_bias: Floats | None = None
     for position, one in enumerate(rivals):
-        score = np.where(past.able & np.isfinite(one.level), _score(past, one, rivals[0]), np.inf)
+        usual_bias = _bias(past, one) if usual_bias is None else usual_bias
+        score = np.where(past.able & np.isfinite(one.level), _score(past, one, usual_bias), np.inf)
         better = score < best
         best[better], rival[better] = score[better], position
         for ours, theirs in zip(chosen, one, strict=True):
@@ -106,7 +109,7 @@ def choose(past: Past, rivals: list[Rated]) -> Chosen:
     return Chosen(rival, chosen)
 
 
-def _score(past: Past, one: Rated, benchmark: Rated) -> Floats:
+def _score(past: Past, one: Rated, usual_bias: Floats) -> Floats:
     """Return the mean loss of the windows complete by each week, shrunk toward all SKUs, and bias.
 
     Quantiles of a method's own errors hide that it forecasts too little, as last year's sales do in
@@ -116,7 +119,7 @@ def _score(past: Past, one: Rated, benchmark: Rated) -> Floats:
     everywhere = count.sum(axis=0)
     mean = own.sum(axis=0) / np.maximum(everywhere, 1)
     pooled = np.where(everywhere > 0, mean, np.inf)  # a method without a test is never chosen
-    excess = np.maximum(_bias(past, one) - _bias(past, benchmark), 0)
+    excess = np.maximum(_bias(past, one) - usual_bias, 0)
     return (own + POOL_WINDOWS * pooled) / (count + POOL_WINDOWS) + excess
 
 

@@ -8,7 +8,8 @@ on it are therefore out of sample.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -125,10 +126,12 @@ def forecast(
         if not 0 < share < 1:
             raise InputError(f"invalid level {share}. Use a share between 0 and 1.")
     past = past_of(units)
-    levels = [np.maximum(one(units), 0) for one in rivals.values()]
-    tried = [rated(past, level, service_level) for level in levels]
-    chosen = choose(past, tried)
-    demand = _demand(units, past, chosen, tried[0].error, list(rivals))
+
+    def tried() -> Iterator[Rated]:  # one at a time: all of them take gigabytes in large shops
+        return (rated(past, np.maximum(one(units), 0), service_level) for one in rivals.values())
+
+    chosen = choose(past, tried())
+    demand = _demand(units, past, chosen, next(tried()).error, list(rivals))
     total = HORIZON_WEEKS * chosen.rated.level
     unit = spread(total, past.scale)
     tails = np.array([(1 - level) / 2, (1 + level) / 2, service_level])
@@ -140,8 +143,9 @@ def forecast(
     coverage = _coverage(past.sums, total, unit, scaled, tails[:2])
     if categories is not None and len(units):
         demand = _with_new(demand, start(units, past, categories, SHORT_WEEKS, tails))
-    tested = [(CHOSEN, chosen.rated), *zip(rivals, tried, strict=True)]
-    return DemandForecast(demand, tuple(_scores(past, tested, demand)), coverage)
+    tested = chain([(CHOSEN, chosen.rated)], zip(rivals, tried(), strict=True))
+    windows = np.isfinite(chosen.rated.error)
+    return DemandForecast(demand, tuple(_scores(past, windows, tested, demand)), coverage)
 
 
 def _with_new(demand: Demand, begun: Start) -> Demand:
@@ -252,10 +256,12 @@ def _coverage(
 
 
 def _scores(
-    past: Past, tested: list[tuple[str, Rated]], demand: Demand
+    past: Past,
+    windows: NDArray[np.bool_],
+    tested: Iterable[tuple[str, Rated]],
+    demand: Demand,
 ) -> Iterator[ForecasterScore]:
     """Score each method over the windows with a choice."""
-    windows = np.isfinite(tested[0][1].error)
     for name, (level, error, loss) in tested:
         where = windows & np.isfinite(error)
         if not where.any():

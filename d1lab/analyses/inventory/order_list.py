@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from d1lab.analyses.inventory import tables
+from d1lab.analyses.inventory.demand_weeks import last_weeks
 from d1lab.analyses.inventory.study import Frame, InventoryStudy
 
 MONTH_DAYS = 30
@@ -49,12 +50,9 @@ def profit_at_risk(short: Frame, lead_days: float, velocity: str = "velocity") -
 
 
 def weekly(found: InventoryStudy, skus: Any, column: str, weeks: int) -> list[list[float]]:
-    """Return a column of the metric `weekly_demand` for each SKU, over the last weeks.
+    """Return units or depth of each SKU over the last weeks; whole numbers stay whole.
 
-    A week without a row, or without a value, is 0.
+    Arguments as in `demand_weeks.last_weeks`.
     """
-    last = int(found.weeks["week"].max())
-    wide = found.weeks.pivot(index="sku", columns="week", values=column)
-    recent = wide.reindex(index=skus, columns=range(last - weeks + 1, last + 1))
-    values = recent.astype(float).fillna(0).to_numpy().tolist()
+    values = last_weeks(found.weeks, skus, column, weeks).tolist()
     return [[int(v) if v == int(v) else round(v, 3) for v in row] for row in values]

@@ -11,6 +11,8 @@ from d1lab.analyses.discount_effect.effect import DiscountEffect
 from d1lab.analyses.discount_effect.pooling import Estimates
 from d1lab.analyses.inventory.classes import abc, variation
 from d1lab.analyses.inventory.demand import DemandForecast, forecast, velocity_interval
+from d1lab.analyses.inventory.demand_weeks import demand_matrix
+from d1lab.analyses.inventory.forecasters import Floats
 from d1lab.analyses.inventory.gmroi import stock_profit
 from d1lab.analyses.inventory.reorder import reorder
 from d1lab.analyses.inventory.turnover import StockLedger, stored_differs, turnover
@@ -34,7 +36,7 @@ class InventoryStudy(NamedTuple):
     """Results for the report."""
 
     products: Frame  # one row per SKU with stock in the period
-    weeks: Frame  # rows of the metric weekly_demand
+    weeks: Frame  # rows of the metric demand_history
     forecast: DemandForecast
     discounts: Estimates
     plan: Assumptions
@@ -58,29 +60,20 @@ def study(
 
     Args:
         stock: Rows of the metric `turnover`; at least one.
-        weeks: Rows of the metric `weekly_demand`, up to the same day.
+        weeks: Rows of the metric `demand_history`, up to the same day.
         discounts: Result of `pooling.estimate`, up to the same day.
         until: Last day of the period.
         plan: Planning assumptions.
     """
     plan, days = plan or Assumptions(), int(stock["period_days"].iloc[0])
-    found = forecast(
-        demand_matrix(weeks, stock["sku"]),
-        service_level=plan.service_level,
-        categories=stock["category"],
-    )
-    products = _with_forecast(_with_rates(stock, weeks), found, plan)
+    demand = demand_matrix(weeks, stock["sku"])
+    found = forecast(demand, service_level=plan.service_level, categories=stock["category"])
+    products = _with_forecast(_with_rates(stock, demand), found, plan)
     return InventoryStudy(_marked(products, until, days), weeks, found, discounts, plan, days)
 
 
-def demand_matrix(weeks: Frame, skus: Any) -> np.ndarray:
-    """Return weekly demand as a matrix, SKU x week, in the order of `skus`; NaN if unknown."""
-    wide = weeks.pivot(index="sku", columns="week", values="demand_units")
-    return wide.reindex(skus).to_numpy(dtype=np.float64)
-
-
-def _with_rates(stock: Frame, weeks: Frame) -> Frame:
-    classes = variation(demand_matrix(weeks, stock["sku"]))
+def _with_rates(stock: Frame, demand: Floats) -> Frame:
+    classes = variation(demand)
     profit = stock_profit(
         stock["units_sold"], stock["revenue"], stock["average_units"], stock["unit_cost"]
     )
@@ -95,13 +88,12 @@ def _with_rates(stock: Frame, weeks: Frame) -> Frame:
     # Stock data that is not enough for a rate is not enough for a profit either.
     silent = rated["reason"].isin(["low_coverage", "untracked", "net_returns"])
     rated.loc[silent, ["cost_turnover", "gmroi"]] = np.nan
-    return _with_intervals(rated, weeks)
+    return _with_intervals(rated, demand)
 
 
-def _with_intervals(rated: Frame, weeks: Frame) -> Frame:
+def _with_intervals(rated: Frame, demand: Floats) -> Frame:
     """Add 90% intervals of velocity and days of supply, from how far sales strayed in the past."""
     length = int(rated["period_days"].iloc[0]) // 7
-    demand = demand_matrix(weeks, rated["sku"])
     low, high = velocity_interval(demand, rated["velocity"], length=length)
     stock = rated["ending_units"].clip(lower=0).where(rated["days_of_supply"].notna())
     return rated.assign(

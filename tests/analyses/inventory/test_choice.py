@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from d1lab.analyses.inventory.choice import Rated, _score, choose, rated, running_quantile
+from d1lab.analyses.inventory.choice import Rated, _bias, _score, choose, rated, running_quantile
 from d1lab.analyses.inventory.windows import Past
 
 
@@ -60,7 +60,7 @@ def test_a_score_is_the_mean_loss_drawn_toward_all_skus_and_its_bias_beyond_the_
         ]
         return abs(sum(errors)) / max(len(errors), 1)
 
-    found = _score(past, one, benchmark)
+    found = _score(past, one, _bias(past, benchmark))
     for week in range(14):
         known = one.loss[:, : max(week - 3, 0)]
         everywhere = known[np.isfinite(known)]

@@ -23,7 +23,9 @@ PRODUCTS = pd.DataFrame(
         "forecast_reason": [None, "no_demand"] * 15,
     }
 )
-WEEKS = pd.DataFrame({"sku": ["p0", "p1"], "week": [9, 9], "units": [3, 4], "depth": [0.2, None]})
+WEEKS = pd.DataFrame(
+    {"sku": ["p0", "p1"], "weeks": 10, "ago_weeks": [np.zeros(1, int)] * 2}
+).assign(units=[np.array([3.0]), np.array([4.0])], depth=[np.array([0.2]), np.array([0.0])])
 
 
 @pytest.fixture

@@ -22,7 +22,13 @@ SHORT = pd.DataFrame(
     }
 )
 WEEKS = pd.DataFrame(
-    {"sku": ["a", "a", "c"], "week": [102, 103, 80], "units": [4, 6, 9], "depth": [None, 0.25, 0.5]}
+    {
+        "sku": ["a", "c"],
+        "weeks": 104,
+        "ago_weeks": [np.array([0, 1]), np.array([23])],
+        "units": [np.array([6.0, 4.0]), np.array([9.0])],
+        "depth": [np.array([0.25, 0.0]), np.array([0.5])],
+    }
 )
 
 
@@ -57,5 +63,5 @@ def test_weekly_values_are_those_of_the_last_weeks():
     """Whole numbers stay whole; a missing value is 0."""
     study: Any = SimpleNamespace(weeks=WEEKS)
     assert order_list.weekly(study, ["c", "a"], "depth", 2) == [[0, 0], [0, 0.25]]
-    thirds: Any = SimpleNamespace(weeks=WEEKS.assign(depth=1 / 3))
+    thirds: Any = SimpleNamespace(weeks=WEEKS.assign(depth=[np.full(2, 1 / 3), np.full(1, 1 / 3)]))
     assert order_list.weekly(thirds, ["a", "none"], "depth", 1) == [[0.333], [0]]

@@ -101,7 +101,7 @@ def found(lab):
 
 def _study(lab, until, days):
     stock = lab.metric("turnover", until=until, days=days)
-    weeks = lab.metric("weekly_demand", until=until, weeks=104)
+    weeks = lab.metric("demand_history", until=until, weeks=104)
     discounts = estimate(lab.metric("discount_weeks", until=until, days=364))
     plan = Assumptions(lead_days=14, order_days=28)
     return study(stock, weeks, discounts, until=until, plan=plan)
@@ -236,7 +236,7 @@ def test_stored_figures_may_differ_by_a_hundredth_and_their_rounding(rate, suppl
 def test_order_has_no_safety_stock_where_too_few_windows_make_an_interval(lab):
     """Two products are too few for quantiles: an order of the expected demand, and a reason."""
     stock = lab.metric("turnover", until=UNTIL, days=90).head(2)
-    weeks = lab.metric("weekly_demand", until=UNTIL, weeks=104)
+    weeks = lab.metric("demand_history", until=UNTIL, weeks=104)
     discounts = estimate(lab.metric("discount_weeks", until=UNTIL, days=364))
     found = study(stock, weeks[weeks["sku"].isin(stock["sku"])], discounts, until=UNTIL)
     first = found.products.iloc[0]
@@ -262,7 +262,7 @@ def test_forecasts_know_categories_and_the_service_level(lab, monkeypatch):
 
     monkeypatch.setattr(study_module, "forecast", kept)
     stock = lab.metric("turnover", until=UNTIL, days=90).head(3).assign(category=["a", "b", None])
-    weeks = lab.metric("weekly_demand", until=UNTIL, weeks=30)
+    weeks = lab.metric("demand_history", until=UNTIL, weeks=30)
     plan = Assumptions(service_level=0.9)
     found = study(stock, weeks, SimpleNamespace(shop=None), until=UNTIL, plan=plan)
     assert seen["categories"].fillna("").tolist() == ["a", "b", ""]

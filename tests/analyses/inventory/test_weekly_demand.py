@@ -1,4 +1,4 @@
-"""The metric weekly_demand compared with the same rules row by row."""
+"""The metrics weekly_demand and demand_history compared with the same rules row by row."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 
 import duckdb
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from d1lab.analyses.inventory.demand import forecast
-from d1lab.analyses.inventory.study import demand_matrix
+from d1lab.analyses.inventory.demand_weeks import demand_matrix, last_weeks
 from d1lab.metrics import evaluate, load_metrics
 from tests.support.examples import examples
 
@@ -47,7 +48,8 @@ def _from_sql(con, stock: list[Stock], lines: list[Line]):
     con.executemany("INSERT INTO inventory_days VALUES (?, ?, ?, ?, ?, ?)", rows)
     con.executemany("INSERT INTO order_lines VALUES (?, ?, ?, ?, ?, ?, ?)", sold)
     period = {"shop": "s", "until": UNTIL, "weeks": WEEKS}
-    return evaluate(con, load_metrics()["weekly_demand"], period).df()
+    metrics = ("weekly_demand", "demand_history")
+    return tuple(evaluate(con, load_metrics()[name], period).df() for name in metrics)
 
 
 def _by_hand(stock: list[Stock], lines: list[Line], week: int):
@@ -89,15 +91,21 @@ REFUNDS = st.tuples(DAYS, st.just("refund"), st.integers(-3, -1), st.integers(-2
 @given(st.lists(STOCK, min_size=1, max_size=30), st.lists(ORDERS | REFUNDS, max_size=10))
 def test_weekly_demand_equals_row_by_row(con, stock, lines):
     """Duplicate days, stockouts, days without a row, refunds, and shops without orders."""
-    frame = _from_sql(con, stock, lines)
+    frame, history = _from_sql(con, stock, lines)
     if all(day >= 7 * WEEKS for day, _, _ in stock):
         assert frame.empty  # no stock was kept in the period
+        assert history.empty
         return
     assert list(zip(frame["sku"], frame["week"], strict=True)) == [("A", w) for w in range(WEEKS)]
     for week, row in frame.iterrows():
         for name, expected in _by_hand(stock, lines, week).items():
             got = None if row[name] != row[name] else row[name]
             assert got == (None if expected is None else pytest.approx(expected)), name
+    # The lists of all weeks say the same.
+    np.testing.assert_array_equal(demand_matrix(history, ["A"])[0], frame["demand_units"])
+    for name in ("units", "depth"):
+        values = last_weeks(history, ["A"], name, WEEKS)[0]
+        np.testing.assert_array_equal(values, frame[name].fillna(0))
 
 
 def test_an_article_that_sells_out_each_week_has_the_demand_of_its_days_in_stock(con):
@@ -107,7 +115,7 @@ def test_an_article_that_sells_out_each_week_has_the_demand_of_its_days_in_stock
         for week in range(WEEKS)
         for day in range(7)
     ]
-    frame = _from_sql(con, stock, [])
+    frame, _ = _from_sql(con, stock, [])
     assert frame["demand_units"].tolist() == [21.0] * WEEKS
     assert frame["open_days"].tolist() == [3] * WEEKS
 
@@ -122,7 +130,7 @@ def test_a_product_that_sells_out_every_week_has_a_forecast(con):
         rows.append(("s", "A", first + timedelta(number), start, min(start, 3), number))
     con.executemany("INSERT INTO inventory_days VALUES (?, ?, ?, ?, ?, ?)", rows)
     period = {"shop": "s", "until": first + timedelta(25 * 7 - 1), "weeks": 104}
-    weeks = evaluate(con, load_metrics()["weekly_demand"], period).df()
+    weeks = evaluate(con, load_metrics()["demand_history"], period).df()
     demand = forecast(demand_matrix(weeks, ["A"])).demand
     assert demand.reason.tolist() == [None]
     assert demand.forecast_units[0] == pytest.approx(4 * 7 * 3)
