@@ -142,6 +142,13 @@ def test_figures_and_tables_name_change_and_usual_range():
     assert list(shown) == ["7", "28", "91"]
     row = shown["7"].frame.iloc[0]
     assert (row["figure"], row["this_period"], row["changed_by"]) == ("Revenue", "$150", "+49%")
+    young = tables(period_figures(periods(1)), "USD")
+    assert list(young) == ["7"]
+    assert young["7"].frame.iloc[0].to_dict() == {
+        "figure": "Revenue", "this_period": "$100", "period_before": "–", "changed_by": "–",
+        "usual": "Not judged: only 0 periods before, 12 needed",
+    }  # fmt: skip
+    assert list(young["7"].frame["figure"]) == list(LABELS.values())
     assert shown["91"].frame["usual"][0] == "Not judged: only 1 period before, 12 needed"
 
 
