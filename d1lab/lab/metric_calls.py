@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -22,11 +23,13 @@ from d1lab.metrics import (
     load_metrics,
     parameters_from_text,
 )
-from d1lab.warehouse import APPS_FIRST, OWN_FIRST, looking_in
+from d1lab.warehouse import APPS_FIRST, OWN, OWN_FIRST, looking_in
 from d1lab.warehouse.result_cache import ResultCache
 
 if TYPE_CHECKING:
     import pandas as pd
+
+WALK_INS = "walk_in_customers"
 
 
 class MetricsMixin(StagingMixin):
@@ -67,17 +70,32 @@ class MetricsMixin(StagingMixin):
 
     def _evaluated(self, metric: Metric, params: Mapping[str, object]) -> pd.DataFrame:
         """Return the rows of a metric: those that another notebook has computed, or new ones."""
-        con = self._looking_in(metric.is_shipped)
         if self._results is None or not metric.is_shipped:
-            return query.evaluated(con, metric, params)
+            return self._computed(metric, params)
         checked = check_parameters(metric, params)
         return self._results.frame(
             metric.name,
             metric.sql,
             checked,
-            lambda: query.evaluated(con, metric, checked),
+            lambda: self._computed(metric, checked),
             currency=self.currency,
         )
+
+    def _computed(self, metric: Metric, params: Mapping[str, object]) -> pd.DataFrame:
+        if metric.is_shipped and WALK_INS in metric.reads:
+            _ = self._knows_walk_ins
+        return query.evaluated(self._looking_in(metric.is_shipped), metric, params)
+
+    @cached_property
+    def _knows_walk_ins(self) -> bool:
+        """Find the walk-in customers once, in a temporary table that hides the view.
+
+        All metrics of customers leave them out, and each would read all order lines for that.
+        """
+        with suppress(duckdb.Error):  # without the view, the metric says so
+            self._own_first.execute(f"CREATE TEMP TABLE {WALK_INS} AS FROM {OWN}.{WALK_INS}")
+            return True
+        return False
 
     @cached_property
     def _results(self) -> ResultCache | None:

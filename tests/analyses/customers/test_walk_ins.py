@@ -40,7 +40,9 @@ def test_till_is_in_no_group(folder, tmp_path):
     until = date(2026, 9, 1)
     with open_warehouse(folder) as con:
         lab = Lab(con, database="x", folder=tmp_path, shop="harbor")
+        assert "temp.main" not in str(lab.explain("walk_ins")).replace('"', "")
         assert lab.metric("walk_ins")["customer_id"].to_list() == ["walkin"]
+        assert "temp.main" in str(lab.explain("walk_ins")).replace('"', "")  # found once
         assert set(lab.metric("customer_scores", until=until, mode="quintile")["customer_id"]) == {
             f"c{n}" for n in range(20)
         }
