@@ -90,10 +90,11 @@ def ours(path: Path) -> dict[str, int]:
     """Run the code of the report: metrics, labels, and values."""
     from datetime import date
 
-    from d1lab.analyses.customers.groups import app_segments, group_table, lapsing
+    from d1lab.analyses.customers.groups import app_segments, group_table, overdue
     from d1lab.analyses.customers.labels import confirmed
-    from d1lab.analyses.customers.lifetime_value import evaluated, valued
+    from d1lab.analyses.customers.lifetime_value import evaluated, of_today, valued
     from d1lab.analyses.customers.segments import SegmentRule
+    from d1lab.lab.frames import frame_of
     from d1lab.metrics import evaluate, load_metrics
 
     metrics = load_metrics()
@@ -105,15 +106,18 @@ def ours(path: Path) -> dict[str, int]:
             f"revenue::DECIMAL(18, 6) AS revenue) FROM '{path}'"
         )
         con.execute("CREATE VIEW customers AS SELECT DISTINCT shop, customer_id FROM order_lines")
-        scores = evaluate(con, metrics["customer_scores"], given | {"mode": "quintile"}).df()
-        present, past = (
-            evaluate(con, metrics["purchase_summary"], given | {"later_days": days}).df()
-            for days in (0, 90)
+        con.execute("CREATE TABLE walk_in_customers (shop VARCHAR, customer_id VARCHAR)")
+        scores, past = (
+            frame_of(evaluate(con, metrics[name], given | more))
+            for name, more in (
+                ("customer_scores", {"mode": "quintile"}),
+                ("purchase_summary", {"later_days": 90}),
+            )
         )
     now = confirmed(scores, None, date.fromisoformat(UNTIL))
-    now = valued(now, evaluated(present, past, 90, 365))
+    now = valued(now, evaluated(of_today(past), past, 90, 365))
     now["customer_segment"] = app_segments(now, past, SegmentRule(), None, 1)
-    lapsing(now)
+    overdue(now)
     return dict(zip(*(group_table(now)[name].tolist() for name in ("rfm_group", "customers"))))  # noqa: B905
 
 
@@ -122,7 +126,7 @@ def in_pandas(path: Path) -> dict[str, int]:
     import pandas as pd
 
     from bench.customers_pandas import scores, summary
-    from d1lab.analyses.customers.groups import app_segments, group_table, lapsing
+    from d1lab.analyses.customers.groups import app_segments, group_table, overdue
     from d1lab.analyses.customers.lifetime_value import evaluated, valued
     from d1lab.analyses.customers.segments import SegmentRule
 
@@ -132,7 +136,7 @@ def in_pandas(path: Path) -> dict[str, int]:
     present, past = summary(orders, until, 0), summary(orders, until, 90)
     now = valued(found, evaluated(present, past, 90, 365))
     now["customer_segment"] = app_segments(now, past, SegmentRule(), None, 1)
-    lapsing(now)
+    overdue(now)
     return dict(zip(*(group_table(now)[name].tolist() for name in ("rfm_group", "customers"))))  # noqa: B905
 
 

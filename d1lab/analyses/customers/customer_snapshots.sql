@@ -8,8 +8,8 @@
 -- assert: purchases_1 >= 0 AND purchases_7 >= 0
 -- assert: last_day_1 <= $day_1::DATE AND last_day_7 <= $day_7::DATE
 --
--- As of each day these are the columns of `customer_scores`, whose last refund may be later; all
--- days cost little more than one. Customers without a purchase on any of the days are left out.
+-- Purchases, last day, and spend are those of `customer_scores` on each of the days; seven days take
+-- little more time than one. Customers who had not bought by the last day are left out.
 WITH walk_ins AS (
     -- A list: DuckDB takes the few IDs for many, and would join with all lines on the wrong side.
     SELECT coalesce(list(customer_id), []) FROM walk_in_customers WHERE shop = $shop
@@ -34,8 +34,8 @@ spent AS (
     FROM lines
     GROUP BY customer_id
 ),
--- Only of these orders can the units fall to 0: their lines are kept, all others are purchases
--- from their first day on.
+-- The units of these orders can fall to 0: their lines are kept. All others are purchases from their
+-- first day on.
 returned AS (
     SELECT DISTINCT order_id FROM lines WHERE units <= 0
 ),
