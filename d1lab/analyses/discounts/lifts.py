@@ -90,6 +90,7 @@ def joined(earned: Frame, lifts: Frame, level: str) -> Frame:
     """
     keys = KEYS[level]
     own = lifts[lifts["level"] == level].reindex(columns=[*keys, *_COLUMNS])
+    own = own.astype({key: earned[key].dtype for key in keys})  # numbers if all are missing
     found = earned.merge(own, on=keys, how="left")
     missing = found["observed_lift"].isna() & found["why"].isna()
     found["why"] = found["why"].astype(object).mask(missing, NO_OWN if level == "sku" else UNUSED)

@@ -115,6 +115,14 @@ def test_a_missing_lift_has_the_reason_of_its_level(estimates):
         assert skus[end].tolist() == pytest.approx((0.8 ** slopes[slope] - 1).tolist())
 
 
+def test_a_shop_without_codes_has_none_to_join(estimates):
+    """A column without any value has another type in the lifts than in the metric."""
+    found = lifts.observed(estimates)
+    without = found[found["level"] != "code"].assign(discount_code=np.nan)
+    rows = pd.DataFrame(columns=["discount_id", "discount_code"], dtype=object)
+    assert lifts.joined(rows, without, "code").empty
+
+
 def test_the_sample_is_told_with_its_depth(estimates):
     shop = estimates.shop._replace(depth=0.2, skus=1, weeks=40)
     assert lifts.sample(shop) == "at 20% off on average, 1 product, 40 product-weeks"
