@@ -26,6 +26,7 @@ from d1lab.pull import pull
 from d1lab.runs.record import RunRecord, load_results
 from d1lab.runs.report import load_report
 from d1lab.runs.run import open_lab, prepare, run
+from d1lab.stats.periods import days_before
 from tests.support.guide_shop import DAYS, LAST, SHOP, uses_on, write_guide_shop
 
 NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
@@ -287,6 +288,7 @@ def test_one_tracked_order_does_not_turn_the_page(lab):
     reason, verdict, *_ = counters.discounts(lab, LAST, 30)
     assert f"1 discount uses, and the app counted {sum(USES[-30:])}" in reason
     assert verdict.text == f"The app counted {sum(USES[-30:])} discount uses in 30 days."
+    assert days_before(LAST, 30) in verdict.detail
     assert f"1 uses in order events, {sum(USES[-30:])} in daily_discount_stats" in (
         counters.disagreement(lab, LAST, 30)
     )
