@@ -6,7 +6,7 @@ import duckdb
 import pandas as pd
 import pytest
 
-from d1lab.lab import frames
+from d1lab.lab import frames, query
 from d1lab.lab.frames import frame_of
 
 VALUES = {
@@ -48,3 +48,13 @@ def test_columns_of_a_frame_can_be_written_to(monkeypatch):
     for name, value in {"sku": "b", "units": 2, "day": pd.Timestamp(0), "some": 7}.items():
         frame.loc[0, name] = value
     assert frame.iloc[0].to_list() == ["b", 2, pd.Timestamp(0), 7]
+
+
+@pytest.mark.parametrize(("seconds", "released"), [(0.0, 1), (3600.0, 0)])
+def test_memory_of_a_large_query_goes_back(tiny_lab, monkeypatch, seconds, released):
+    """A query that took long is one."""
+    calls: list[object] = []
+    monkeypatch.setattr(query, "LARGE_SECONDS", seconds)
+    monkeypatch.setattr(query, "release_memory", calls.append)
+    assert tiny_lab.metric("last_day").shape[0] > 0
+    assert len(calls) == released
