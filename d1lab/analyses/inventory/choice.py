@@ -43,11 +43,13 @@ def rated(past: Past, level: Floats, service_level: float) -> Rated:
         level: Forecasts, units per week; >= 0, NaN if unknown.
         service_level: Share of windows in which stock should last, inside (0, 1).
     """
+    return Rated(level, _error(past, level), _pinball_loss(past, level, service_level))
+
+
+def _error(past: Past, level: Floats) -> Floats:
     squares = past.squares - 2 * level * past.sums + HORIZON_WEEKS * level**2
     error = np.sqrt(np.maximum(squares, 0) / HORIZON_WEEKS / past.scale)
-    return Rated(
-        level, np.where(past.able, error, np.nan), _pinball_loss(past, level, service_level)
-    )
+    return np.where(past.able, error, np.nan)
 
 
 def _pinball_loss(past: Past, level: Floats, share: float) -> Floats:
@@ -57,8 +59,9 @@ def _pinball_loss(past: Past, level: Floats, share: float) -> Floats:
     """
     total = HORIZON_WEEKS * level
     unit = spread(total, past.scale)
-    error = np.where(past.able, past.sums - total, np.nan)
-    upper = np.maximum(total + running_quantile(error / unit, share) * unit, 0)
+    scaled = np.where(past.able, (past.sums - total) / unit, np.nan)
+    upper = np.maximum(total + running_quantile(scaled, share) * unit, 0)
+    del total, unit, scaled
     short = np.where(past.able, past.sums - upper, np.nan)
     return np.maximum(share * short, (share - 1) * short) / np.sqrt(past.scale)
 
@@ -104,8 +107,9 @@ def choose(past: Past, rivals: Iterable[Rated]) -> Chosen:
         score = np.where(past.able & np.isfinite(one.level), _score(past, one, usual_bias), np.inf)
         better = score < best
         best[better], rival[better] = score[better], position
-        for ours, theirs in zip(chosen, one, strict=True):
-            ours[better] = theirs[better]
+        for kept, name in zip(chosen, Rated._fields, strict=True):
+            kept[better] = getattr(one, name)[better]
+        del one, score, better  # before the next method's matrices
     return Chosen(rival, chosen)
 
 

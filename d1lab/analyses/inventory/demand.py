@@ -132,20 +132,25 @@ def forecast(
 
     chosen = choose(past, tried())
     demand = _demand(units, past, chosen, next(tried()).error, list(rivals))
-    total = HORIZON_WEEKS * chosen.rated.level
-    unit = spread(total, past.scale)
     tails = np.array([(1 - level) / 2, (1 + level) / 2, service_level])
-    scaled = np.where(np.isfinite(chosen.rated.error), (past.sums - total) / unit, np.nan)
-    ends = total[:, -1:] + quantiles(scaled, tails) * unit[:, -1:]
+    ends, coverage = _calibrated(past, chosen.rated, tails)
     ends[demand.reason != None] = np.nan  # noqa: E711 - an array's elements
     low, high, service = np.maximum(ends, 0).T
     demand = demand._replace(forecast_low=low, forecast_high=high, service_units=service)
-    coverage = _coverage(past.sums, total, unit, scaled, tails[:2])
     if categories is not None and len(units):
         demand = _with_new(demand, start(units, past, categories, SHORT_WEEKS, tails))
     tested = chain([(CHOSEN, chosen.rated)], zip(rivals, tried(), strict=True))
     windows = np.isfinite(chosen.rated.error)
     return DemandForecast(demand, tuple(_scores(past, windows, tested, demand)), coverage)
+
+
+def _calibrated(past: Past, chosen: Rated, tails: Floats) -> tuple[Floats, float | None]:
+    """Return quantiles of 28-day demand, SKU x tail, and the coverage of the first two."""
+    total = HORIZON_WEEKS * chosen.level
+    unit = spread(total, past.scale)
+    scaled = np.where(np.isfinite(chosen.error), (past.sums - total) / unit, np.nan)
+    ends = total[:, -1:] + quantiles(scaled, tails) * unit[:, -1:]
+    return ends, _coverage(past.sums, total, unit, scaled, tails[:2])
 
 
 def _with_new(demand: Demand, begun: Start) -> Demand:
@@ -271,3 +276,4 @@ def _scores(
         means = float(loss[where].mean()), float(error[where].mean())
         taken = int((demand.rival == name).sum())
         yield ForecasterScore(name, *means, bias, int(where.sum()), taken)
+        del level, error, loss, where  # before the next method's matrices

@@ -20,6 +20,7 @@ YEAR_WEEKS = 52
 HORIZON_WEEKS = 4
 LONGEST_BLOCK = 13  # weeks, a quarter; rarer sales change little in longer blocks
 BLOCK_ALPHAS = (0.1, 0.2, 0.3)  # the range of statsforecast's search
+TOGETHER = 5_000  # SKUs of which IMAPA holds its many matrices at a time
 SHOP_WEIGHT = 5.0  # units a week with which the shop's season counts in a SKU's
 
 
@@ -88,6 +89,11 @@ def imapa(weeks: Floats) -> Floats:
     mean interval between sales, and each series of blocks is smoothed. Of the constants .1, .2, and
     .3, each SKU and level takes the one with the lowest squared error so far.
     """
+    some = range(0, max(len(weeks), 1), TOGETHER)
+    return np.concatenate([_imapa(weeks[first : first + TOGETHER]) for first in some])
+
+
+def _imapa(weeks: Floats) -> Floats:
     blocks = _mean_interval(weeks)
     total, count = np.zeros(weeks.shape), np.zeros(weeks.shape)
     for length in range(1, LONGEST_BLOCK + 1):

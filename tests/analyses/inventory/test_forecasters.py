@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from d1lab.analyses.inventory import forecasters
 from d1lab.analyses.inventory.demand import forecast
 from d1lab.analyses.inventory.forecasters import (
     RIVALS,
@@ -120,6 +121,15 @@ def test_rivals_by_hand():
     # chance 1, .5, .75, .75, .875; size 4, 4, 3, 3, 4.5
     assert tsb(weeks, 0.5, 0.5)[0].tolist() == [4, 2, 2.25, 2.25, 3.9375]
     assert seasonal_naive(np.arange(60.0)[None])[0, 51:54].tolist() == [1.5, 2.5, 3.5]
+
+
+def test_imapa_of_many_skus_is_that_of_each(monkeypatch):
+    """They are taken a few at a time: here two of five, in their order."""
+    weeks = np.random.default_rng(3).poisson(0.4, (5, 40)).astype(float)
+    whole = imapa(weeks)
+    monkeypatch.setattr(forecasters, "TOGETHER", 2)
+    np.testing.assert_array_equal(imapa(weeks), whole)
+    assert imapa(weeks[:0]).shape == (0, 40)
 
 
 def test_imapa_is_that_of_the_published_algorithm():
