@@ -17,7 +17,8 @@ def overdue(count: int) -> pd.DataFrame:
 def test_the_draw_depends_on_customers_and_seed_alone() -> None:
     """Rows in another order give the same halves, another seed gives others; pinned forever."""
     drawn = assign(overdue(60), 7)
-    shuffled = assign(overdue(60).sample(frac=1, random_state=1), 7)
+    rows = overdue(60).sample(frac=1, random_state=1).reset_index(drop=True)
+    shuffled = assign(rows, 7)
     assert drawn.equals(shuffled)
     assert not drawn["is_sent"].equals(assign(overdue(60), 8)["is_sent"])
     few = assign(overdue(6), 7)

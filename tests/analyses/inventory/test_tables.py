@@ -195,9 +195,13 @@ def test_the_chart_has_the_twenty_that_run_out_first():
     rows["none"] = rows["p00"] | {"days_of_supply": np.nan}
     chart = report.cover_chart(shop(rows))
     assert chart.frame["sku"].tolist() == [f"p{n:02}" for n in range(20)]
-    assert (chart.form, chart.options) == ("bar", {})
+    assert (chart.form, chart.columns, chart.options) == ("bar", "product days_of_supply", {})
     rows["p19"] |= {"days_of_supply_low": 3.0}
-    assert report.cover_chart(shop(rows)).options == {"reference": 14}
+    chart = report.cover_chart(shop(rows))
+    assert (chart.form, chart.options) == ("interval", {"reference": 14})
+    assert chart.columns.split()[1:] == [
+        "days_of_supply", "days_of_supply_low", "days_of_supply_high",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
