@@ -61,7 +61,7 @@ def test_the_spread_between_shops_is_found():
 
 @pytest.mark.parametrize(
     ("values", "errors"),
-    [([0.1, 0.5, 0.9], [0.1, 0.2, 0.3]), ([0.3], [0.2]), ([0.1, 0.12], [0.5, 0.4]),
+    [([0.1, 0.5, 0.9], [0.1, 0.2, 0.3]), ([0.3], [0.2]), ([0.3], [0.5]), ([0.1, 0.12], [0.5, 0.4]),
      ([1.0, 5.0], [0.1, 0.1])],
 )  # fmt: skip
 def test_pooling_by_hand(values, errors):

@@ -250,7 +250,8 @@ def test_a_test_begins_and_ends_by_the_end_of_the_day(
     for table in ("order_lines", "daily_discounts", "ab_test_days"):
         con.execute("BEGIN")
         con.execute(
-            f"INSERT INTO {table} BY NAME SELECT 'harbor' AS shop, DATE '2026-05-11' AS day"
+            f"INSERT INTO {table} BY NAME SELECT 'harbor' AS shop, day::DATE AS day"
+            " FROM (VALUES ('2026-05-01'), ('2026-05-11')) AS v (day)"
         )
         later = [test["sums_are_later"] for test in found(con, "ab_tests")]
         con.execute("ROLLBACK")
