@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
+from decimal import Decimal
 from types import SimpleNamespace
 
 import numpy as np
@@ -67,6 +68,12 @@ def test_every_column_on_a_drawn_shop():
     lines, days = draw(6, 500), 182
     fields = {"sku": "new", "day": UNTIL, "type": "order", "units": 1, "order_id": "new"}
     lines += [lines[0]._replace(product_title=title, **fields) for title in ("A", "B")]
+    for sku, cut in (("two", "0.2"), ("five", "0.5")):  # exactly 2% and 5% in one of two weeks
+        for ago, cents in ((0, cut), (8, "0")):
+            paid = Decimal(10 + ago) - Decimal(cents)
+            day = {"sku": sku, "day": UNTIL - timedelta(ago), "order_id": f"{sku}{ago}"}
+            money = {"revenue": paid, "discount_amount": Decimal(cents)}
+            lines.append(lines[-1]._replace(product_title=sku, event_id=sku, **day, **money))
     lines += [line._replace(units=0, event_id=f"{line.event_id}-none") for line in lines[:40]]
     kept = [line for line in inside(lines, days) if line.type == "order" and line.units > 0]
     recent = inside(kept, 91)
