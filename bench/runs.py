@@ -53,7 +53,8 @@ from d1lab.runs.kernels.kernel import Kernel
 folder, reports, workers = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 
 def one(number):
-    kernel = Kernel(kernel_variables(), folder, folder / f"log-{number}")
+    environment = kernel_variables() | {"D1LAB_RUN_DIR": str(folder)}
+    kernel = Kernel(environment, folder, folder / f"log-{number}")
     began = time.perf_counter()
     done = execute(folder / "report.ipynb", {"shop": str(number)}, kernel, timeout_seconds=120)
     assert done.status == "done" and kernel.forked, done
