@@ -141,7 +141,7 @@ def test_the_change_is_that_of_the_mean_share(over, identified, reason, monkeypa
     assert np.round(shares[4:8, 3], 9).tolist() == [round(1 / 3, 9)] * 4
     assert (shares[20:, 3:] == 0).all()
     assert causes[:, 0].reshape(28, 6)[20:, 3:].tolist() == [[-0.2] * 3] * 8
-    assert taken.reason == reason
+    assert (taken.reason, taken.skus, taken.categories) == (reason, 20, 8)
     if reason is None:
         ends = [np.expm1((-2 + side * half) * share) for side in (0, -1, 1)]
         assert [taken.change, taken.low, taken.high] == pytest.approx(ends)

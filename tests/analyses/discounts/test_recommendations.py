@@ -64,12 +64,15 @@ def test_metric_counts_weeks_as_its_header_says(tiny_lab):
 
 
 def test_every_column_on_a_drawn_shop():
-    """Weeks back from the day: regular below 2% off, promoted from 5%; some have no sale."""
+    """Weeks back from the day: regular below 2% off, promoted from 5%; some have no sale.
+
+    Three more SKUs have 2% and 5% off in one of two weeks, and half off in both.
+    """
     lines, days = draw(6, 500), 182
     fields = {"sku": "new", "day": UNTIL, "type": "order", "units": 1, "order_id": "new"}
     lines += [lines[0]._replace(product_title=title, **fields) for title in ("A", "B")]
-    for sku, cut in (("two", "0.2"), ("five", "0.5")):  # exactly 2% and 5% in one of two weeks
-        for ago, cents in ((0, cut), (8, "0")):
+    for sku, cut in (("two", "0.2"), ("five", "0.5"), ("always", "5")):
+        for ago, cents in ((0, cut), (8, cut if sku == "always" else "0")):
             paid = Decimal(10 + ago) - Decimal(cents)
             day = {"sku": sku, "day": UNTIL - timedelta(ago), "order_id": f"{sku}{ago}"}
             money = {"revenue": paid, "discount_amount": Decimal(cents)}
