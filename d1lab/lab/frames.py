@@ -11,8 +11,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from d1lab.d1.database import quote
 
 if TYPE_CHECKING:
@@ -64,6 +62,7 @@ def _apart(values: Any) -> Any:
 
 def _column(parts: list[Any], kind: str) -> Any:
     """Return a column, from its parts, with the type that `df()` gives it."""
+    import numpy as np
     import pandas as pd
     import pyarrow as pa
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any, NamedTuple
 
 from d1lab.analyses.customers import groups
@@ -23,6 +24,20 @@ class CustomerStudy(NamedTuple):
     currency: str = ""  # code of the currency of all amounts; empty if unknown
 
 
+def spend_window(lab: Any, until: date, days: int, vip_spend: float | None) -> Frame | None:
+    """Return the rows of `purchase_summary` that `vip_spend` needs; None without it.
+
+    Args:
+        lab: The lab of one shop.
+        until: Last day of the window.
+        days: Days of the window.
+        vip_spend: Minimum spend of a vip within it; None to use the groups.
+    """
+    if vip_spend is None:
+        return None
+    return lab.metric("purchase_summary", until=until, later_days=days)
+
+
 def study(
     labelled: LabeledCustomers,
     values: Lifetimes,
@@ -37,8 +52,7 @@ def study(
     Args:
         labelled: Current customers with their groups.
         values: Lifetime values of the customers.
-        window: Rows of `purchase_summary` whose later part is the window of `vip_spend`; None
-            without one.
+        window: Result of `spend_window`.
         rule: Groups that are vip and new; used if `vip_spend` is None.
         vip_spend: Minimum spend of a vip within the window; None to use the groups.
         vip_purchases: Minimum purchases of a vip within the window.

@@ -24,14 +24,13 @@ class Rated(NamedTuple):
     """A method's forecasts at each week, and how they did: SKU x week."""
 
     level: Floats  # units per week
-    error: Floats  # root mean squared scaled error of the next four weeks
-    loss: Floats  # scaled pinball loss of their sum
+    loss: Floats  # scaled pinball loss of the sum of the next four weeks
 
 
 class Chosen(NamedTuple):
     """Method chosen at each week: SKU x week."""
 
-    rival: NDArray[np.int_]  # index of the method, -1 for none
+    rival: NDArray[np.int8]  # index of the method, -1 for none
     rated: Rated
 
 
@@ -43,13 +42,17 @@ def rated(past: Past, level: Floats, service_level: float) -> Rated:
         level: Forecasts, units per week; >= 0, NaN if unknown.
         service_level: Share of windows in which stock should last, inside (0, 1).
     """
-    return Rated(level, _error(past, level), _pinball_loss(past, level, service_level))
+    return Rated(level, _pinball_loss(past, level, service_level))
 
 
-def _error(past: Past, level: Floats) -> Floats:
+def scaled_error(past: Past, level: Floats) -> Floats:
+    """Return the root mean squared scaled error of the next four weeks; NaN if unknown."""
     squares = past.squares - 2 * level * past.sums + HORIZON_WEEKS * level**2
     error = np.sqrt(np.maximum(squares, 0) / HORIZON_WEEKS / past.scale)
     return np.where(past.able, error, np.nan)
+
+
+# From here on, results overwrite their inputs: each matrix of a large shop has 40 MB.
 
 
 def _pinball_loss(past: Past, level: Floats, share: float) -> Floats:
@@ -58,12 +61,24 @@ def _pinball_loss(past: Past, level: Floats, share: float) -> Floats:
     Scaled by the past weekly change, as in M5's Uncertainty competition (Makridakis et al. 2022).
     """
     total = HORIZON_WEEKS * level
-    unit = spread(total, past.scale)
-    scaled = np.where(past.able, (past.sums - total) / unit, np.nan)
-    upper = np.maximum(total + running_quantile(scaled, share) * unit, 0)
-    del total, unit, scaled
-    short = np.where(past.able, past.sums - upper, np.nan)
-    return np.maximum(share * short, (share - 1) * short) / np.sqrt(past.scale)
+    upper = spread(total, past.scale)
+    some = _sample(total)
+    scaled = np.where(past.able[some], (past.sums[some] - total[some]) / upper[some], np.nan)
+    upper *= running_quantile(scaled, share)
+    upper += total
+    np.maximum(upper, 0, out=upper)
+    short = np.subtract(past.sums, upper, out=upper)
+    loss = np.multiply(share, short, out=total)
+    short *= share - 1
+    np.maximum(loss, short, out=loss)
+    loss /= np.sqrt(past.scale, out=short)
+    loss[~past.able] = np.nan
+    return loss
+
+
+def _sample(matrix: Floats) -> slice:
+    """Return the SKUs whose errors are enough for a quantile."""
+    return slice(None, None, max(matrix.size // MOST_ERRORS, 1))
 
 
 def running_quantile(scaled: Floats, share: float) -> Floats:
@@ -71,7 +86,7 @@ def running_quantile(scaled: Floats, share: float) -> Floats:
 
     The weeks before the first complete window have its quantile: a choice is made only after it.
     """
-    some = scaled[:: max(scaled.size // MOST_ERRORS, 1)]
+    some = scaled[_sample(scaled)]
     row, week = np.nonzero(np.isfinite(some))
     order = np.argsort(some[row, week], kind="stable")
     errors: Floats = some[row, week][order]
@@ -99,17 +114,17 @@ def choose(past: Past, rivals: Iterable[Rated]) -> Chosen:
         rivals: The methods; the first one is the benchmark. Only one is looked at at a time.
     """
     shape = past.sums.shape
-    best, rival = np.full(shape, np.inf), np.full(shape, -1)
+    best, rival = np.full(shape, np.inf), np.full(shape, -1, dtype=np.int8)
     chosen = Rated(*(np.full(shape, np.nan) for _ in Rated._fields))
     usual_bias: Floats | None = None
     for position, one in enumerate(rivals):
         usual_bias = _bias(past, one) if usual_bias is None else usual_bias
-        score = np.where(past.able & np.isfinite(one.level), _score(past, one, usual_bias), np.inf)
-        better = score < best
+        score = _score(past, one, usual_bias)
+        better = (score < best) & past.able & np.isfinite(one.level)
         best[better], rival[better] = score[better], position
-        for kept, name in zip(chosen, Rated._fields, strict=True):
-            kept[better] = getattr(one, name)[better]
-        del one, score, better  # before the next method's matrices
+        for kept, made in zip(chosen, one, strict=True):
+            kept[better] = made[better]
+        del one, made, score, better  # before the next method's matrices
     return Chosen(rival, chosen)
 
 
@@ -119,24 +134,24 @@ def _score(past: Past, one: Rated, usual_bias: Floats) -> Floats:
     Quantiles of a method's own errors hide that it forecasts too little, as last year's sales do in
     a growing shop. So a bias over all SKUs beyond that of the benchmark is added, in the same unit.
     """
-    own, count = _sums(one.loss)
-    everywhere = count.sum(axis=0)
-    mean = own.sum(axis=0) / np.maximum(everywhere, 1)
-    pooled = np.where(everywhere > 0, mean, np.inf)  # a method without a test is never chosen
     excess = np.maximum(_bias(past, one) - usual_bias, 0)
-    return (own + POOL_WINDOWS * pooled) / (count + POOL_WINDOWS) + excess
+    known = np.isfinite(one.loss)
+    mean, count = by_then(np.where(known, one.loss, 0.0)), by_then(known)
+    everywhere = count.sum(axis=0)
+    pooled = mean.sum(axis=0) / np.maximum(everywhere, 1)
+    pooled[everywhere == 0] = np.inf  # a method without a test is never chosen
+    mean += POOL_WINDOWS * pooled
+    count += POOL_WINDOWS
+    mean /= count
+    mean += excess
+    return mean
 
 
 def _bias(past: Past, one: Rated) -> Floats:
     """Return the size of the mean scaled error of all SKUs, over windows complete by each week."""
-    error = (past.sums - HORIZON_WEEKS * one.level) / np.sqrt(past.scale)
-    total, count = (
-        sums.sum(axis=0) for sums in _sums(np.where(np.isfinite(one.loss), error, np.nan))
-    )
-    return np.abs(total) / np.maximum(count, 1)
-
-
-def _sums(values: Floats) -> tuple[Floats, Floats]:
-    """Return sum and number of the known values of windows complete by each week."""
-    known = np.isfinite(values)
-    return by_then(np.where(known, values, 0.0)), by_then(known.astype(float))
+    error = HORIZON_WEEKS * one.level
+    np.subtract(past.sums, error, out=error)
+    error /= np.sqrt(past.scale)
+    known = np.isfinite(one.loss)
+    total, count = np.sum(error, axis=0, where=known), known.sum(axis=0)
+    return np.abs(by_then(total[None])[0]) / np.maximum(by_then(count[None])[0], 1)

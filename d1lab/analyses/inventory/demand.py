@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from d1lab.analyses.inventory.choice import Chosen, Rated, choose, rated
+from d1lab.analyses.inventory.choice import Chosen, Rated, choose, rated, scaled_error
 from d1lab.analyses.inventory.forecasters import (
     HORIZON_WEEKS,
     RIVALS,
@@ -122,6 +122,7 @@ def forecast(
     sellers have a similar distribution.
     """
     units = as_matrix(weeks)
+    del weeks  # of a large shop, 40 MB
     for share in (level, service_level):
         if not 0 < share < 1:
             raise InputError(f"invalid level {share}. Use a share between 0 and 1.")
@@ -131,7 +132,7 @@ def forecast(
         return (rated(past, np.maximum(one(units), 0), service_level) for one in rivals.values())
 
     chosen = choose(past, tried())
-    demand = _demand(units, past, chosen, next(tried()).error, list(rivals))
+    demand = _demand(units, past, chosen, next(tried()).level, list(rivals))
     tails = np.array([(1 - level) / 2, (1 + level) / 2, service_level])
     ends, coverage = _calibrated(past, chosen.rated, tails)
     ends[demand.reason != None] = np.nan  # noqa: E711 - an array's elements
@@ -140,7 +141,7 @@ def forecast(
     if categories is not None and len(units):
         demand = _with_new(demand, start(units, past, categories, SHORT_WEEKS, tails))
     tested = chain([(CHOSEN, chosen.rated)], zip(rivals, tried(), strict=True))
-    windows = np.isfinite(chosen.rated.error)
+    windows = np.isfinite(chosen.rated.loss)
     return DemandForecast(demand, tuple(_scores(past, windows, tested, demand)), coverage)
 
 
@@ -148,7 +149,7 @@ def _calibrated(past: Past, chosen: Rated, tails: Floats) -> tuple[Floats, float
     """Return quantiles of 28-day demand, SKU x tail, and the coverage of the first two."""
     total = HORIZON_WEEKS * chosen.level
     unit = spread(total, past.scale)
-    scaled = np.where(np.isfinite(chosen.error), (past.sums - total) / unit, np.nan)
+    scaled = np.where(np.isfinite(chosen.loss), (past.sums - total) / unit, np.nan)
     ends = total[:, -1:] + quantiles(scaled, tails) * unit[:, -1:]
     return ends, _coverage(past.sums, total, unit, scaled, tails[:2])
 
@@ -203,7 +204,7 @@ def velocity_interval(
 def _demand(
     units: Floats, past: Past, chosen: Chosen, benchmark: Floats, names: list[str]
 ) -> Demand:
-    tested = np.isfinite(chosen.rated.error)
+    tested = np.isfinite(chosen.rated.loss)
     windows = tested.sum(axis=1).astype(float)
     reason = _reasons(units, windows, chosen)
     given = reason == None  # noqa: E711 - an array's elements
@@ -216,8 +217,8 @@ def _demand(
         forecast_high=unknown,
         service_units=unknown,
         rival=known[np.where(given, chosen.rival[:, -1], -1)],
-        rmsse=_share(_sum(chosen.rated.error, tested), windows),
-        benchmark_rmsse=_share(_sum(benchmark, tested), windows),
+        rmsse=_share(_sum(scaled_error(past, chosen.rated.level), tested), windows),
+        benchmark_rmsse=_share(_sum(scaled_error(past, benchmark), tested), windows),
         bias=_share(HORIZON_WEEKS * _sum(chosen.rated.level, tested), sold) - 1,
         windows=windows,
         reason=reason,
@@ -267,13 +268,13 @@ def _scores(
     demand: Demand,
 ) -> Iterator[ForecasterScore]:
     """Score each method over the windows with a choice."""
-    for name, (level, error, loss) in tested:
-        where = windows & np.isfinite(error)
+    for name, (level, loss) in tested:
+        where = windows & np.isfinite(loss)
         if not where.any():
             continue  # such as last year's weeks, in the first year
         sold = past.sums[where].sum()
         bias = float(HORIZON_WEEKS * level[where].sum() / sold - 1) if sold > 0 else None
-        means = float(loss[where].mean()), float(error[where].mean())
+        means = float(loss[where].mean()), float(scaled_error(past, level)[where].mean())
         taken = int((demand.rival == name).sum())
         yield ForecasterScore(name, *means, bias, int(where.sum()), taken)
-        del level, error, loss, where  # before the next method's matrices
+        del level, loss, where  # before the next method's matrices

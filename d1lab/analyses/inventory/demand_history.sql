@@ -9,16 +9,16 @@
 -- assert: len(depth) = len(ago_weeks) AND len(ago_weeks) <= $weeks::INTEGER
 --
 -- The rules are those of the metric weekly_demand. It has a row per SKU and week, too many for tens of
--- thousands of SKUs: here, only weeks with stock or an order are listed. ago_weeks: 0 is the last week;
--- the weeks are in any order.
+-- thousands of SKUs: here, only weeks with stock or an order are listed, newest first. ago_weeks: 0 is
+-- the last week.
 -- demand_units: NaN if unknown. other_demand: that of each week that is not listed: 0, or NaN
 -- if no orders are recorded.
 WITH ledger AS NOT MATERIALIZED (
     SELECT
         sku,
         day,
-        ($until::DATE - day) // 7                                        AS ago,
-        1 << ($until::DATE - day) % 7                                    AS day_mask,
+        (($until::DATE - day) // 7)::SMALLINT                            AS ago,
+        (1 << ($until::DATE - day) % 7)::TINYINT                         AS day_mask,
         units_sold                                                       AS units,
         starting_units > 0 OR units_sold > 0                             AS in_stock,
         row_id
@@ -34,8 +34,8 @@ weekly AS MATERIALIZED (
         ago,
         bit_or(day_mask)                                                 AS days,
         count(*) > bit_count(bit_or(day_mask))                           AS repeats,
-        sum(units)                                                       AS units,
-        count(*) FILTER (NOT in_stock)                                   AS empty_days
+        sum(units)::DOUBLE                                               AS units,
+        (count(*) FILTER (NOT in_stock))::INTEGER                        AS empty_days
     FROM ledger
     GROUP BY sku, ago
 ),
@@ -47,7 +47,7 @@ last_written AS (
     GROUP BY sku, ago, day
 ),
 counted_again AS (
-    SELECT sku, ago, sum(units) AS units, count(*) FILTER (NOT in_stock) AS empty_days
+    SELECT sku, ago, sum(units)::DOUBLE AS units, count(*) FILTER (NOT in_stock) AS empty_days
     FROM last_written
     GROUP BY sku, ago
 ),
@@ -58,14 +58,14 @@ sold AS (
     SELECT
         lines.sku,
         lines.ago,
-        sum(lines.units) FILTER (coalesce(days, 0) & day_mask = 0)       AS units,
+        (sum(lines.units) FILTER (coalesce(days, 0) & day_mask = 0))::DOUBLE  AS units,
         sum(discount_amount) FILTER (type = 'order')
             / nullif(sum(revenue + discount_amount) FILTER (type = 'order'), 0)  AS depth
     FROM (
         SELECT
             *,
-            ($until::DATE - day) // 7                                    AS ago,
-            1 << ($until::DATE - day) % 7                                AS day_mask
+            (($until::DATE - day) // 7)::SMALLINT                        AS ago,
+            (1 << ($until::DATE - day) % 7)::TINYINT                     AS day_mask
         FROM order_lines
         WHERE shop = $shop
             AND day BETWEEN $until::DATE - 7 * $weeks::INTEGER + 1 AND $until::DATE
@@ -85,7 +85,7 @@ counted AS (
     SELECT
         sku,
         ago,
-        (coalesce(counted_again.units, weekly.units, 0) + coalesce(sold.units, 0))::DOUBLE  AS units,
+        coalesce(counted_again.units, weekly.units, 0) + coalesce(sold.units, 0)  AS units,
         recorded.days                                                    AS recorded_days,
         greatest(recorded.days, bit_count(coalesce(weekly.days, 0)))     AS known_days,
         coalesce(counted_again.empty_days, weekly.empty_days, 0)         AS empty_days,
@@ -95,19 +95,30 @@ counted AS (
     LEFT JOIN counted_again USING (sku, ago)
     CROSS JOIN recorded
 ),
+by_week AS (
+    SELECT
+        sku,
+        any_value(recorded_days)                                         AS recorded_days,
+        list({
+            ago: ago,
+            units: units,
+            demand: CASE WHEN known_days - empty_days >= 2 AND known_days >= 4
+                THEN units * 7 / (known_days - empty_days) ELSE 'nan'::DOUBLE END,
+            depth: depth
+        } ORDER BY ago)                                                  AS weekly
+    FROM counted
+    GROUP BY sku
+),
 final AS (
     SELECT
         $shop                                                            AS shop,
         sku,
         $weeks::INTEGER                                                  AS weeks,
-        CASE any_value(recorded_days) WHEN 7 THEN 0 ELSE 'nan'::DOUBLE END  AS other_demand,
-        list(ago::SMALLINT)                                 AS ago_weeks,
-        list(units)                                         AS units,
-        list(CASE WHEN known_days - empty_days >= 2 AND known_days >= 4
-            THEN units * 7 / (known_days - empty_days) ELSE 'nan'::DOUBLE END)
-                                                                         AS demand_units,
-        list(depth)                                         AS depth
-    FROM counted
-    GROUP BY sku
+        CASE recorded_days WHEN 7 THEN 0 ELSE 'nan'::DOUBLE END          AS other_demand,
+        [week.ago FOR week IN weekly]                                    AS ago_weeks,
+        [week.units FOR week IN weekly]                                  AS units,
+        [week.demand FOR week IN weekly]                                 AS demand_units,
+        [week.depth FOR week IN weekly]                                  AS depth
+    FROM by_week
 )
 SELECT * FROM final ORDER BY sku

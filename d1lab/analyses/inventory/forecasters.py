@@ -29,13 +29,16 @@ def moving_mean(weeks: Floats, length: int) -> Floats:
     known = np.isfinite(weeks)
     sums = _trailing(np.where(known, weeks, 0.0), length)
     counts = _trailing(known.astype(float), length)
-    return sums / np.where(counts > 0, counts, np.nan)
+    counts[counts == 0] = np.nan
+    sums /= counts
+    return sums
 
 
 def _trailing(values: Floats, length: int) -> Floats:
-    total = np.cumsum(values, axis=1)
-    total[:, length:] -= total[:, :-length].copy()
-    return total
+    """Return the sums of the last weeks, in the memory of the values."""
+    np.cumsum(values, axis=1, out=values)
+    values[:, length:] -= values[:, :-length].copy()
+    return values
 
 
 def smoothed(weeks: Floats, alpha: float) -> Floats:
@@ -138,16 +141,16 @@ def seasonal(weeks: Floats) -> Floats:
     Of the SKU, with the weight of its sales, and of the shop, with that of `SHOP_WEIGHT` units a
     week. NaN in the first year, and in the first weeks of the second.
     """
-    change = np.full(weeks.shape, np.nan)
+    levels = moving_mean(weeks, 8)
     if weeks.shape[1] > YEAR_WEEKS:
-        before = moving_mean(weeks, 8)[:, :-YEAR_WEEKS]
-        after = seasonal_naive(weeks)[:, YEAR_WEEKS:]
+        before, after = levels[:, :-YEAR_WEEKS], seasonal_naive(weeks)[:, YEAR_WEEKS:]
         known = np.isfinite(before) & np.isfinite(after)
         before, after = np.where(known, before, 0.0), np.where(known, after, 0.0)
         sums: Floats = before.sum(axis=0)
         shop = after.sum(axis=0) / np.where(sums > 0, sums, np.nan)
-        change[:, YEAR_WEEKS:] = (after + SHOP_WEIGHT * shop) / (before + SHOP_WEIGHT)
-    return moving_mean(weeks, 8) * change
+        levels[:, YEAR_WEEKS:] *= (after + SHOP_WEIGHT * shop) / (before + SHOP_WEIGHT)
+    levels[:, :YEAR_WEEKS] = np.nan
+    return levels
 
 
 def blend(weeks: Floats) -> Floats:
@@ -155,7 +158,11 @@ def blend(weeks: Floats) -> Floats:
 
     NaN if one of the three is NaN.
     """
-    return (moving_mean(weeks, 8) + smoothed(weeks, 0.3) + tsb(weeks, 0.2, 0.3)) / 3
+    levels = moving_mean(weeks, 8)
+    levels += smoothed(weeks, 0.3)
+    levels += tsb(weeks, 0.2, 0.3)
+    levels /= 3
+    return levels
 
 
 BENCHMARK = "4-week mean"

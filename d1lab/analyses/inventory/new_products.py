@@ -33,7 +33,7 @@ class Start(NamedTuple):
 
 
 class _Category(NamedTuple):
-    """Established products of each SKU's category, at each week: SKU x week."""
+    """Established products of the category of each new SKU, at each week: SKU x week."""
 
     mean: Floats  # units per week; NaN with too few of them
     weight: Floats  # one item per week: K
@@ -53,21 +53,26 @@ def start(
         shares: Shares of the quantiles, inside (0, 1).
     """
     known = np.isfinite(units)
+    new = _new(known, age_weeks)
+    rows = np.flatnonzero(new.any(axis=1))
+    category = _categories(units, past, categories, rows)
+    known, new, sums = known[rows], new[rows], past.sums[rows]
     count = np.cumsum(known, axis=1)
-    own = np.cumsum(np.where(known, units, 0.0), axis=1)
-    category = _categories(units, past, categories)
+    own = np.cumsum(np.where(known, units[rows], 0.0), axis=1)
     drawn = own + category.weight * category.mean
     level = np.maximum(drawn / np.maximum(count + category.weight, 1), 0)
-    new = _new(known, age_weeks)
     total = HORIZON_WEEKS * level
     # A newcomer has few changes of its own: its category's are the scale. With weeks of variance v,
     # the error of a sum of h is that of the weeks, h v, and of the mean, h^2 v / (n + K).
     share = 1 + HORIZON_WEEKS / np.maximum(count + category.weight, 1)
     unit = spread(total, np.maximum(category.mean, 1) ** 2) * np.sqrt(share)
-    scaled = np.where(new, (past.sums - total) / unit, np.nan)
-    ends = total[:, -1:] + quantiles(scaled, np.asarray(shares, float)) * unit[:, -1:]
-    total, ends = np.where(new, total, np.nan)[:, -1], np.where(new[:, -1:], ends, np.nan)
-    return Start(total, np.maximum(ends, 0), float(category.weight[-1]))
+    scaled = np.where(new, (sums - total) / unit, np.nan)
+    tails = quantiles(scaled, np.asarray(shares, float))
+    now = new[:, -1]
+    forecast_units, ends = np.full(len(units), np.nan), np.full((len(units), len(tails)), np.nan)
+    forecast_units[rows[now]] = total[now, -1]
+    ends[rows[now]] = np.maximum(total[now, -1:] + tails * unit[now, -1:], 0)
+    return Start(forecast_units, ends, float(category.weight[-1]))
 
 
 def _new(known: NDArray[np.bool_], age_weeks: int) -> NDArray[np.bool_]:
@@ -78,7 +83,10 @@ def _new(known: NDArray[np.bool_], age_weeks: int) -> NDArray[np.bool_]:
     return late & (age > 0) & (age < age_weeks)
 
 
-def _categories(units: Floats, past: Past, categories: ArrayLike) -> _Category:
+def _categories(
+    units: Floats, past: Past, categories: ArrayLike, rows: NDArray[np.intp]
+) -> _Category:
+    """Return the categories of some SKUs, from all established products."""
     codes = _codes(categories)
     mean = moving_mean(units, MEAN_WEEKS)
     settled = past.able & np.isfinite(mean)
@@ -88,7 +96,7 @@ def _categories(units: Floats, past: Past, categories: ArrayLike) -> _Category:
     between = _average((mean - middle[codes]) ** 2, settled) - within / MEAN_WEEKS
     least = np.maximum(within / MAX_WEIGHT, 1e-12)
     weight = np.minimum(within / np.maximum(between, least), MAX_WEIGHT)
-    return _Category(np.where(enough, middle, np.nan)[codes], weight)
+    return _Category(np.where(enough, middle, np.nan)[codes[rows]], weight)
 
 
 def _codes(categories: ArrayLike) -> NDArray[np.intp]:

@@ -5,7 +5,7 @@ Matrices are SKU x week, newest week last.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -71,7 +71,9 @@ def _following(values: Floats) -> Floats:
 
 def spread(total: Floats, scale: Floats) -> Floats:
     """Return the unit of errors of 28-day demand: sqrt(forecast x weekly change)."""
-    return np.sqrt(np.maximum(total, 1) * np.sqrt(scale))
+    unit = np.sqrt(scale)
+    unit *= np.maximum(total, 1)
+    return np.sqrt(unit, out=unit)
 
 
 def quantiles(scaled: Floats, shares: Floats) -> Floats:
@@ -82,8 +84,8 @@ def quantiles(scaled: Floats, shares: Floats) -> Floats:
     return np.quantile(known, shares)
 
 
-def by_then(values: Floats) -> Floats:
+def by_then(values: NDArray[Any]) -> Floats:
     """Return the sums over the windows that are complete by each week."""
     sums = np.zeros(values.shape)
-    sums[:, HORIZON_WEEKS:] = np.cumsum(values, axis=1)[:, :-HORIZON_WEEKS]
+    np.cumsum(values[:, :-HORIZON_WEEKS], axis=1, dtype=np.float64, out=sums[:, HORIZON_WEEKS:])
     return sums

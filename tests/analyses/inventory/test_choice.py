@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from d1lab.analyses.inventory.choice import Rated, _bias, _score, choose, rated, running_quantile
+from d1lab.analyses.inventory.choice import (
+    Rated,
+    _bias,
+    _score,
+    choose,
+    rated,
+    running_quantile,
+    scaled_error,
+)
 from d1lab.analyses.inventory.windows import Past
 
 
@@ -45,9 +53,7 @@ def test_a_score_is_the_mean_loss_drawn_toward_all_skus_and_its_bias_beyond_the_
     """Eight windows of all SKUs beside those of the SKU; only windows complete by the week."""
     past, rng = _windows(3, 14)
     level, other = rng.uniform(1, 4, (2, 3, 14))
-    one, benchmark = (
-        Rated(each, np.ones((3, 14)), rng.uniform(0, 2, (3, 14))) for each in (level, other)
-    )
+    one, benchmark = (Rated(each, rng.uniform(0, 2, (3, 14))) for each in (level, other))
     one.loss[~past.able | np.isnan(past.sums)] = np.nan
     benchmark.loss[np.isnan(past.sums)] = np.nan
 
@@ -74,7 +80,7 @@ def test_a_score_is_the_mean_loss_drawn_toward_all_skus_and_its_bias_beyond_the_
 
 def test_the_first_of_equal_methods_is_chosen_and_none_without_a_forecast():
     past, _ = _windows(2, 14)
-    same = Rated(np.full((2, 14), 2.0), np.ones((2, 14)), np.ones((2, 14)))
+    same = Rated(np.full((2, 14), 2.0), np.ones((2, 14)))
     worse = same._replace(loss=np.full((2, 14), 3.0))
     gap = same._replace(level=np.where(np.arange(14) == 9, np.nan, same.level))
     found = choose(past, [gap, worse, same])
@@ -89,11 +95,12 @@ def test_errors_are_scaled_and_a_loss_is_of_the_quantile():
     level = np.full((2, 14), 2.0)
     found = rated(past, level, 0.95)
     known = past.able & np.isfinite(past.sums)
-    assert (np.isfinite(found.error) == known).all()
+    error = scaled_error(past, level)
+    assert (np.isfinite(error) == known).all()
     assert (np.isfinite(found.loss) == known).all()
     squares = past.squares - 2 * 2 * past.sums + 4 * 4
     by_hand = np.sqrt(np.maximum(squares, 0) / 4 / past.scale)
-    assert found.error[known] == pytest.approx(by_hand[known])
+    assert error[known] == pytest.approx(by_hand[known])
     unit = np.sqrt(8 * np.sqrt(past.scale))
     scaled = np.where(known, (past.sums - 8) / unit, np.nan)
     for sku, week in zip(*np.nonzero(known), strict=True):

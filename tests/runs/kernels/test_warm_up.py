@@ -32,6 +32,7 @@ def test_warm_up_leaves_results_without_threads():
     for module in ("altair", "pandas", "pyarrow.parquet", "scipy.optimize"):
         import_module(module)  # some start threads, which are fit for a fork
     metrics._shipped.cache_clear()
+    metrics.shipped_labels.cache_clear()
     endless_inflation.cache_clear()
     before = set(os.listdir("/proc/self/task"))
     for step in CALLS:
