@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from d1lab.analyses.inventory.forecasters import HORIZON_WEEKS, Floats
+from d1lab.analyses.inventory.forecasters import HORIZON_WEEKS, TOGETHER, Floats
 from d1lab.analyses.inventory.windows import Past, by_then, spread
 
 POOL_WINDOWS = 8  # number of own windows with the same weight as the mean of all SKUs
@@ -52,33 +52,33 @@ def scaled_error(past: Past, level: Floats) -> Floats:
     return np.where(past.able, error, np.nan)
 
 
-# From here on, results overwrite their inputs: each matrix of a large shop has 40 MB.
-
-
 def _pinball_loss(past: Past, level: Floats, share: float) -> Floats:
     """Return the loss of the quantile that the method's own errors until then suggest.
 
     Scaled by the past weekly change, as in M5's Uncertainty competition (Makridakis et al. 2022).
     """
-    total = HORIZON_WEEKS * level
-    upper = spread(total, past.scale)
-    some = _sample(total)
-    scaled = np.where(past.able[some], (past.sums[some] - total[some]) / upper[some], np.nan)
-    upper *= running_quantile(scaled, share)
-    upper += total
-    np.maximum(upper, 0, out=upper)
-    short = np.subtract(past.sums, upper, out=upper)
-    loss = np.multiply(share, short, out=total)
-    short *= share - 1
-    np.maximum(loss, short, out=loss)
-    loss /= np.sqrt(past.scale, out=short)
-    loss[~past.able] = np.nan
+    some = _sample(level)
+    total = HORIZON_WEEKS * level[some]
+    errors = (past.sums[some] - total) / spread(total, past.scale[some])
+    quantile = running_quantile(np.where(past.able[some], errors, np.nan), share)
+    loss = np.empty(level.shape)
+    for rows in _parts(len(level)):
+        total = HORIZON_WEEKS * level[rows]
+        upper = np.maximum(total + quantile * spread(total, past.scale[rows]), 0)
+        short = np.where(past.able[rows], past.sums[rows] - upper, np.nan)
+        scale = np.sqrt(past.scale[rows])
+        loss[rows] = np.maximum(share * short, (share - 1) * short) / scale
     return loss
 
 
 def _sample(matrix: Floats) -> slice:
     """Return the SKUs whose errors are enough for a quantile."""
     return slice(None, None, max(matrix.size // MOST_ERRORS, 1))
+
+
+def _parts(count: int) -> list[slice]:
+    """Return the SKUs in parts: each matrix of all SKUs of a large shop takes 40 MB."""
+    return [slice(first, first + TOGETHER) for first in range(0, count, TOGETHER)]
 
 
 def running_quantile(scaled: Floats, share: float) -> Floats:
@@ -119,32 +119,35 @@ def choose(past: Past, rivals: Iterable[Rated]) -> Chosen:
     usual_bias: Floats | None = None
     for position, one in enumerate(rivals):
         usual_bias = _bias(past, one) if usual_bias is None else usual_bias
-        score = _score(past, one, usual_bias)
-        better = (score < best) & past.able & np.isfinite(one.level)
-        best[better], rival[better] = score[better], position
-        for kept, made in zip(chosen, one, strict=True):
-            kept[better] = made[better]
-        del one, made, score, better  # before the next method's matrices
+        pooled, excess = _pooled(one.loss), np.maximum(_bias(past, one) - usual_bias, 0)
+        for rows in _parts(len(best)):
+            score = _score(one.loss[rows], pooled) + excess
+            better = (score < best[rows]) & past.able[rows] & np.isfinite(one.level[rows])
+            best[rows][better], rival[rows][better] = score[better], position
+            for kept, made in zip(chosen, one, strict=True):
+                kept[rows][better] = made[rows][better]
+        del one, made  # before the next method's matrices
     return Chosen(rival, chosen)
 
 
-def _score(past: Past, one: Rated, usual_bias: Floats) -> Floats:
-    """Return the mean loss of the windows complete by each week, shrunk toward all SKUs, and bias.
+def _score(loss: Floats, pooled: Floats) -> Floats:
+    """Return the mean loss of the windows complete by each week, shrunk toward all SKUs.
 
     Quantiles of a method's own errors hide that it forecasts too little, as last year's sales do in
-    a growing shop. So a bias over all SKUs beyond that of the benchmark is added, in the same unit.
+    a growing shop. So `choose` adds a bias over all SKUs beyond that of the benchmark, in the same
+    unit.
     """
-    excess = np.maximum(_bias(past, one) - usual_bias, 0)
-    known = np.isfinite(one.loss)
-    mean, count = by_then(np.where(known, one.loss, 0.0)), by_then(known)
-    everywhere = count.sum(axis=0)
-    pooled = mean.sum(axis=0) / np.maximum(everywhere, 1)
-    pooled[everywhere == 0] = np.inf  # a method without a test is never chosen
-    mean += POOL_WINDOWS * pooled
-    count += POOL_WINDOWS
-    mean /= count
-    mean += excess
-    return mean
+    known = np.isfinite(loss)
+    own, count = by_then(np.where(known, loss, 0.0)), by_then(known)
+    return (own + POOL_WINDOWS * pooled) / (count + POOL_WINDOWS)
+
+
+def _pooled(loss: Floats) -> Floats:
+    """Return the mean loss of all SKUs at each week; infinite for a method without a test."""
+    known = np.isfinite(loss)
+    total, count = np.sum(loss, axis=0, where=known), known.sum(axis=0)
+    total, count = by_then(total[None])[0], by_then(count[None])[0]
+    return np.where(count > 0, total / np.maximum(count, 1), np.inf)
 
 
 def _bias(past: Past, one: Rated) -> Floats:

@@ -20,7 +20,7 @@ YEAR_WEEKS = 52
 HORIZON_WEEKS = 4
 LONGEST_BLOCK = 13  # weeks, a quarter; rarer sales change little in longer blocks
 BLOCK_ALPHAS = (0.1, 0.2, 0.3)  # the range of statsforecast's search
-TOGETHER = 5_000  # SKUs of which IMAPA holds its many matrices at a time
+TOGETHER = 5_000  # SKUs of which many matrices are held at a time
 SHOP_WEIGHT = 5.0  # units a week with which the shop's season counts in a SKU's
 
 

@@ -8,6 +8,7 @@ import pytest
 from d1lab.analyses.inventory.choice import (
     Rated,
     _bias,
+    _pooled,
     _score,
     choose,
     rated,
@@ -66,7 +67,8 @@ def test_a_score_is_the_mean_loss_drawn_toward_all_skus_and_its_bias_beyond_the_
         ]
         return abs(sum(errors)) / max(len(errors), 1)
 
-    found = _score(past, one, _bias(past, benchmark))
+    excess = np.maximum(_bias(past, one) - _bias(past, benchmark), 0)
+    found = _score(one.loss, _pooled(one.loss)) + excess
     for week in range(14):
         known = one.loss[:, : max(week - 3, 0)]
         everywhere = known[np.isfinite(known)]
