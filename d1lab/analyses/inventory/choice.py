@@ -124,9 +124,9 @@ def choose(past: Past, rivals: Iterable[Rated]) -> Chosen:
             score = _score(one.loss[rows], pooled) + excess
             better = (score < best[rows]) & past.able[rows] & np.isfinite(one.level[rows])
             best[rows][better], rival[rows][better] = score[better], position
-            for kept, made in zip(chosen, one, strict=True):
-                kept[rows][better] = made[rows][better]
-        del one, made  # before the next method's matrices
+            chosen.level[rows][better] = one.level[rows][better]
+            chosen.loss[rows][better] = one.loss[rows][better]
+        del one  # before the next method's matrices
     return Chosen(rival, chosen)
 
 
@@ -155,6 +155,6 @@ def _bias(past: Past, one: Rated) -> Floats:
     error = HORIZON_WEEKS * one.level
     np.subtract(past.sums, error, out=error)
     error /= np.sqrt(past.scale)
-    known = np.isfinite(one.loss)
+    known = np.isfinite(one.loss) & np.isfinite(error)
     total, count = np.sum(error, axis=0, where=known), known.sum(axis=0)
     return np.abs(by_then(total[None])[0]) / np.maximum(by_then(count[None])[0], 1)
