@@ -7,9 +7,10 @@ the control socket. Each request is one byte with two file descriptors: the kern
 its log. The forked child reads its orders from its socket, as one line of JSON
 `{"argv": [...], "env": {...}, "cwd": "..."}`, and becomes an ipykernel. Over the same socket the
 caller reads one line each: `pid N`, `ready`, `exit CODE`.
-The steps after `--later` are taken one by one while idle. When the caller disconnects,
-its kernels are killed and the server ends. It opens no warehouse and runs no cell, so that a kernel
-finds nothing of another. The caller replaces the server when d1lab's code on the disk has changed.
+The steps after `--later` are taken one by one while it and a processor are idle. When the caller
+disconnects, its kernels are killed and the server ends. It opens no warehouse and runs no cell, so
+that a kernel finds nothing of another. The caller replaces the server when d1lab's code on the disk
+has changed.
 """
 
 from __future__ import annotations
@@ -66,7 +67,8 @@ def serve(control: socket.socket, later: list[str]) -> tuple[socket.socket, int]
     kernels: dict[int, socket.socket] = {}
     signal.signal(signal.SIGTERM, lambda _signal, _frame: end(kernels))
     while True:
-        ready = [key.fileobj for key, _ in selector.select(0 if later else None)]
+        goes_on = bool(later) and has_processor(len(kernels))
+        ready = [key.fileobj for key, _ in selector.select(0 if goes_on else None)]
         if control in ready:
             message, descriptors, *_ = socket.recv_fds(control, 1, 2)
             if not message:
@@ -79,8 +81,13 @@ def serve(control: socket.socket, later: list[str]) -> tuple[socket.socket, int]
         if wake in ready:
             wake.recv(4096)
             reap(kernels)
-        if later and not ready:
+        if goes_on and not ready:
             preload(later.pop(0))
+
+
+def has_processor(kernels: int) -> bool:
+    """Whether a processor is left beside these kernels: otherwise, a step would delay them."""
+    return kernels < (os.cpu_count() or 1)
 
 
 def fork(kernels: dict[int, socket.socket], own: socket.socket, log: int) -> bool:

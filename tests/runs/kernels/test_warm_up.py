@@ -56,3 +56,10 @@ def test_step_calls_a_function_and_goes_on_after_an_error(tmp_path, monkeypatch)
     assert not (tmp_path / "called").exists()
     preload("steps_of_test:fine")
     assert (tmp_path / "called").exists()
+
+
+def test_later_steps_wait_for_a_processor(monkeypatch):
+    """Two kernels on two processors go on undisturbed; beside one, the server prepares the rest."""
+    has_processor = runpy.run_path(str(SERVER))["has_processor"]
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    assert [has_processor(kernels) for kernels in (0, 1, 2, 3)] == [True, True, False, False]
