@@ -16,7 +16,7 @@ Weeks in which an offer may have begun or ended are unknown and are left out.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,7 @@ SURELY_USED = 3.0  # expected uses: with Poisson counts, no use at all has a pro
 OFTEN = 0.95  # share of weeks with a sale from which a sale says nothing about the week
 LEAST_RATE = 1.0  # units a week; with fewer, whole offers pass without a sale that shows them
 NEGLIGIBLE = 0.05  # share of units with a discount below which it cannot blur other effects
+LARGEST = 100  # products that are looked at first: if some of them tell, the others need not
 WHOLE_SHOP = 0.95  # share of the telling products with a use from which a discount is for all
 
 
@@ -51,6 +52,7 @@ class Totals(NamedTuple):
     most: Floats  # in one week
     unknown: Ints  # number of weeks
     by_week: Floats
+    largest: Ints  # rows of the products with the most units
 
 
 class Uses(NamedTuple):
@@ -74,7 +76,9 @@ def totals(sales: WeeklySales) -> Totals:
     """Add up the sales, once for all discounts of a shop."""
     units = np.nan_to_num(sales.units)
     unknown = np.isnan(sales.units).sum(axis=1)
-    return Totals(units.sum(axis=1), units.max(axis=1, initial=0), unknown, units.sum(axis=0))
+    whole, most = units.sum(axis=1), units.max(axis=1, initial=0)
+    largest: Ints = np.argsort(-whole, kind="stable")[:LARGEST]
+    return Totals(whole, most, unknown, units.sum(axis=0), largest)
 
 
 def offered(sales: WeeklySales, uses: Uses, whole: Totals | None = None) -> OfferedWeeks:
@@ -134,34 +138,48 @@ def _last_mark(marks: States) -> States:
 def _shown_by_others(sales: WeeklySales, uses: Uses, whole: Totals) -> OfferedWeeks:
     """Return the weeks of a discount that some buyers use, for the products that it is for."""
     weeks = sales.units.shape[1]
-    weekly = _runs(np.bincount(uses.week, uses.units, weeks))
+    by_week = np.asarray(np.bincount(uses.week, uses.units, weeks), dtype=np.float64)
+    weekly = _runs(by_week[None])[0]
     its, unclear = _products(sales, uses, weekly, whole)
     skus = np.flatnonzero(its | unclear)
     state = np.repeat(weekly[None, :], len(skus), axis=0)
     alone = np.bincount(uses.week, minlength=weeks) == 1  # weeks that one product's sale shows
-    for sku in np.unique(uses.sku[alone[uses.week]]):
-        state[np.searchsorted(skus, sku)] = _for_one(uses, int(sku), weekly)
+    mine = np.unique(uses.sku[alone[uses.week]])
+    state[np.searchsorted(skus, mine)] = _by_others(uses, mine, by_week, weekly)
     doubted = unclear[skus]
     state[doubted] = np.where(state[doubted] == ON, UNKNOWN, state[doubted])
     return OfferedWeeks(skus, state, for_everyone=False)
 
 
-def _runs(used: Any) -> States:
-    """Return the weeks from first to last use; long gaps are off, incomplete ends unknown."""
-    state = np.full(len(used), OFF, dtype=np.int8)
-    weeks = np.flatnonzero(used)
-    if not len(weeks):
-        return state
-    usual = _rate(float(used[weeks].mean()))
-    ends = np.flatnonzero(usual * (np.diff(weeks) - 1) >= SURELY_USED)
-    for first, last in zip(
-        weeks[np.append(0, ends + 1)], weeks[np.append(ends, len(weeks) - 1)], strict=True
-    ):
-        state[first : last + 1] = ON
-        inside = used[first + 1 : last]
-        if len(inside):
-            state[[w for w in (first, last) if used[w] < inside.mean() / 2]] = UNKNOWN
-    return state
+def _runs(used: Floats) -> States:
+    """Return the weeks from first to last use; long gaps are off, incomplete ends unknown.
+
+    Args:
+        used: Units with a discount: one row per case, one column per week.
+    """
+    row, week = np.nonzero(used)
+    if not len(row):
+        return np.full(used.shape, OFF, dtype=np.int8)
+    units, place = used[row, week], row * used.shape[1] + week
+    sums, counts = np.bincount(row, units), np.bincount(row)
+    usual = np.array([_rate(mean) for mean in (sums / np.maximum(counts, 1)).tolist()])
+    ends = (np.diff(row) > 0) | (usual[row[1:]] * (np.diff(week) - 1) >= SURELY_USED)
+    first, last = np.append(0, np.flatnonzero(ends) + 1), np.append(np.flatnonzero(ends), -1)
+    state = _between(place[first], place[last], used.size)
+    inside = (place[last] - place[first] - 1).clip(min=0)
+    before = np.cumsum(units)
+    half = (before[last] - units[last] - before[first]) / np.maximum(inside, 1) / 2
+    for end in (first, last):
+        state[place[end[(inside > 0) & (units[end] < half)]]] = UNKNOWN
+    return state.reshape(used.shape)
+
+
+def _between(first: Ints, last: Ints, size: int) -> States:
+    """Return the weeks from each first to its last one, both included, as on."""
+    step = np.zeros(size + 1, dtype=np.int8)
+    step[first] += 1
+    step[last + 1] -= 1
+    return np.where(np.cumsum(step[:-1], dtype=np.int8) > 0, ON, OFF).astype(np.int8)
 
 
 @lru_cache(maxsize=4096)  # thousands of codes have few different means
@@ -173,15 +191,23 @@ def _rate(mean: float) -> float:
     return rate
 
 
-def _for_one(uses: Uses, sku: int, weekly: States) -> States:
-    """Return the states for one product, without what its own uses say about them."""
-    others = uses.sku != sku
-    if others.any():
-        found = _runs(np.bincount(uses.week[others], uses.units[others], len(weekly)))
-        return np.where(found == weekly, weekly, UNKNOWN).astype(np.int8)
-    state = weekly.copy()
-    state[[uses.week.min(), uses.week.max()]] = UNKNOWN
-    return state
+def _by_others(uses: Uses, skus: Ints, by_week: Floats, weekly: States) -> States:
+    """Return the states for some products, without what their own uses say about them.
+
+    Args:
+        uses: All uses of the discount.
+        skus: The products, ascending.
+        by_week: The sums of all uses.
+        weekly: What these sums show.
+    """
+    if (uses.sku == uses.sku[0]).all():
+        state = weekly.copy()
+        state[[uses.week.min(), uses.week.max()]] = UNKNOWN
+        return state
+    its = np.isin(uses.sku, skus)
+    others = np.repeat(by_week[None], len(skus), axis=0)
+    others[np.searchsorted(skus, uses.sku[its]), uses.week[its]] -= uses.units[its]
+    return np.where(_runs(others) == weekly, weekly, UNKNOWN).astype(np.int8)
 
 
 def _products(
@@ -193,18 +219,32 @@ def _products(
     since those under the offer are what is to be explained.
     """
     with_it = np.bincount(uses.sku, minlength=len(sales.units)) > 0
-    on = weekly == ON
-    sold_with_it = np.nansum(sales.units[np.ix_(with_it, on)])
+    its, on = np.flatnonzero(with_it), weekly == ON
+    sold_with_it = np.nansum(sales.units[np.ix_(its, on)])
     share = uses.units.sum() / max(sold_with_it, uses.units.sum())
-    telling = np.zeros(len(with_it), dtype=bool)
-    may_tell = np.flatnonzero(share * _most_expected(whole, weekly) >= SURELY_USED)
-    units = sales.units[may_tell]
-    weeks_on = np.isfinite(units[:, on]).sum(axis=1)
-    telling[may_tell] = share * _rates(units, weekly != OFF) * weeks_on >= SURELY_USED
-    if telling.any() and (telling & ~with_it).sum() <= (1 - WHOLE_SHOP) * telling.sum():
-        return np.ones(len(with_it), dtype=bool), np.zeros(len(with_it), dtype=bool)
     slight = uses.units.sum() < NEGLIGIBLE * whole.by_week[on].sum()
+    telling = np.zeros(len(with_it), dtype=bool)
+    looked_at = np.union1d(its, whole.largest)
+    telling[looked_at] = _tells(sales.units[looked_at], share, weekly)
+    if slight and not _is_whole(telling, with_it):
+        return with_it, ~telling & with_it  # whatever the other products tell
+    may_tell = np.flatnonzero(share * _most_expected(whole, weekly) >= SURELY_USED)
+    telling[may_tell] = _tells(sales.units[may_tell], share, weekly)
+    if _is_whole(telling, with_it):
+        return np.ones(len(with_it), dtype=bool), np.zeros(len(with_it), dtype=bool)
     return with_it, ~telling & (with_it | ~slight)
+
+
+def _tells(units: Floats, share: float, weekly: States) -> NDArray[np.bool_]:
+    """Return whether products would have been used, if they sell a share of them with a use."""
+    weeks_on = np.isfinite(units[:, weekly == ON]).sum(axis=1)
+    return share * _rates(units, weekly != OFF) * weeks_on >= SURELY_USED
+
+
+def _is_whole(telling: NDArray[np.bool_], with_it: NDArray[np.bool_]) -> bool:
+    """Return whether nearly all products that tell have a use; more that tell have none."""
+    without = np.count_nonzero(telling & ~with_it)
+    return bool(telling.any() and without <= (1 - WHOLE_SHOP) * np.count_nonzero(telling))
 
 
 def _most_expected(whole: Totals, weekly: States) -> Floats:

@@ -145,17 +145,27 @@ def test_a_gap_is_off_from_three_expected_uses(gap, is_on):
     used = np.full(30, mean)
     used[10 : 10 + gap] = 0
     used[:3] = 0
-    state = _runs(used)
+    state = _runs(used[None])[0]
     assert (state[10 : 10 + gap] == (ON if is_on else OFF)).all()
     assert (state[:3] == OFF).all()
     assert (state[3:10] == ON).all()
 
 
 def test_a_first_or_last_week_below_half_of_the_others_is_incomplete():
-    state = _runs(np.array([0, 4.9, 10, 10, 10, 5.0, 0, 0]))
-    assert state.tolist() == [OFF, UNKNOWN, ON, ON, ON, ON, OFF, OFF]
-    assert _runs(np.array([0, 3.0, 9, 0])).tolist() == [OFF, ON, ON, OFF]  # no week between
-    assert _runs(np.zeros(3)).tolist() == [OFF] * 3
+    state = _runs(np.array([[0, 4.9, 10, 10, 10, 5.0, 0, 0]]))
+    assert state[0].tolist() == [OFF, UNKNOWN, ON, ON, ON, ON, OFF, OFF]
+    assert _runs(np.array([[0, 3.0, 9, 0]]))[0].tolist() == [OFF, ON, ON, OFF]  # no week between
+    assert _runs(np.zeros((2, 3))).tolist() == [[OFF] * 3] * 2
+
+
+def test_runs_of_several_rows_are_those_of_each():
+    """A use in the last week of a row and one in the first week of the next are two runs."""
+    rng = np.random.default_rng(3)
+    used = rng.poisson(2, (60, 15)) * (rng.random((60, 15)) < 0.4)
+    used[:2] = 1
+    together = _runs(used)
+    assert together.tolist() == [_runs(row[None])[0].tolist() for row in used]
+    assert set(together.ravel()) == {ON, OFF, UNKNOWN}
 
 
 def test_totals_are_by_product_and_by_week():
@@ -169,7 +179,7 @@ def test_totals_are_by_product_and_by_week():
 
 def _told(units, with_it):
     sales, uses = _sales(units), _uses(with_it)
-    weekly = _runs(np.bincount(uses.week, uses.units, sales.units.shape[1]))
+    weekly = _runs(np.bincount(uses.week, uses.units, sales.units.shape[1])[None])[0]
     return [part.tolist() for part in _products(sales, uses, weekly, totals(sales))]
 
 
@@ -204,6 +214,23 @@ def test_a_discount_of_19_of_20_products_is_for_all(without, is_whole):
     its, unclear = _told(units, with_it)
     assert its == ([True] * 21 if is_whole else [True] * 18 + [False] * 3)
     assert unclear == ([False] * 21 if is_whole else [False] * 20 + [True])
+
+
+@pytest.mark.parametrize("without", [35, 10, 1])
+def test_what_the_largest_products_tell_does_not_depend_on_how_many_are_looked_at(without):
+    """They are looked at first only to leave out the others; of 40, none or all give the same."""
+    rng = np.random.default_rng(8)
+    units = rng.poisson(np.geomspace(0.5, 60, 40)[:, None], (40, 30)).astype(float)
+    its = rng.permutation(40) >= without
+    with_it = np.where(its[:, None] & (np.abs(np.arange(30) - 14) < 6), units // 2, 0)
+    sales, uses = _sales(units), _uses(with_it)
+    weekly, whole = _runs(with_it.sum(axis=0)[None])[0], totals(sales)
+    found = [
+        _products(sales, uses, weekly, whole._replace(largest=whole.largest[:count]))
+        for count in (0, 3, 40)
+    ]
+    assert all(np.array_equal(one, found[0]) for one in found)
+    assert found[0][0].all() == (without == 1)
 
 
 @pytest.mark.parametrize(("used", "unclear"), [(4, False), (5, True)])
