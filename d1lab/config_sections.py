@@ -30,7 +30,7 @@ def _known_zone(name: str) -> str:
         ZoneInfo(name or "UTC")
     except (ZoneInfoNotFoundError, ValueError, OSError):
         near = get_close_matches(name, available_timezones(), 3, 0.5)
-        hint = f". Did you mean {' or '.join(near)}?" if near else ""
+        hint = f". Did you mean {' or '.join(near)}?" if near else "."
         raise ValueError(
             f"there is no time zone {name!r:.60}{hint} Use an IANA name, such as Europe/Berlin"
         ) from None

@@ -12,7 +12,8 @@
     ab            ab, the calculator
     share         serve, publish, export, send, schedule
     ui            ui
-    fleet         the group `fleet`: many databases; their output: fleet_output
+    fleet         the group `fleet`: many databases; their sources: fleet_sources; output:
+                  fleet_output
     worker        the group `worker`, and drain
     completion    names for the shell
     error_output  errors as one sentence and an exit code

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import closing
-from datetime import UTC, datetime
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from d1lab.cli import completion
+from d1lab.cli import completion, fleet_sources
 from d1lab.cli.fleet_output import (
     entry_fields,
     print_plan,
     print_pruned,
     print_result,
-    print_synced,
+    print_status,
 )
 from d1lab.cli.output import (
     DryRunOption,
@@ -24,22 +22,17 @@ from d1lab.cli.output import (
     MaxRowsOption,
     echo_err,
     print_json,
-    print_rows,
     progress_bars,
     shown_path,
 )
 from d1lab.config import Settings, load_settings
-from d1lab.counting import counted
-from d1lab.errors import InputError
 
 if TYPE_CHECKING:
     from d1lab.fleet.coordinator import FleetRequest, FleetResult
     from d1lab.fleet.dask_workers import DaskWorkers
     from d1lab.fleet.pool import LocalWorkers
-    from d1lab.fleet.registry import SyncedDatabase
-    from d1lab.fleet.sources import FleetDefaults
 
-app = typer.Typer(help="Run the reports of many databases.", no_args_is_help=True)
+app = fleet_sources.app  # with its commands first
 
 NamesArgument = Annotated[
     list[str] | None, typer.Argument(help="Databases of the fleet. Default: all.")
@@ -81,58 +74,6 @@ PushOption = Annotated[
 LimitOption = Annotated[
     int | None, typer.Option(min=1, help="At most so many databases. Default: all.")
 ]
-
-
-@app.command(epilog="Example: d1lab fleet add 'sqlite:data/shops/*.sqlite'")
-def add(
-    source: Annotated[
-        str,
-        typer.Argument(
-            help="Where the databases are listed: d1://ACCOUNT_ID/PATTERN, sqlite:PATTERN, a CSV "
-            "file with a column url, or the URL of one database."
-        ),
-    ],
-    plan: Annotated[
-        Literal["free", "paid"], typer.Option(help="The Cloudflare plan of these databases.")
-    ] = "paid",
-    currency: Annotated[str, typer.Option(help="Currency of amounts, such as EUR.")] = "",
-    timezone: Annotated[
-        str, typer.Option(help="Time zone of days, an IANA name. Default: UTC.")
-    ] = "",
-    every_hours: Annotated[
-        float, typer.Option(min=0.01, help="How often each database is run, in hours.")
-    ] = 24.0,
-    dry_run: DryRunOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Add databases to the fleet, and remember where they are listed.
-
-    Exit codes: 0 added or known already, 1 the account cannot be listed, 2 invalid input.
-    """
-    from d1lab.fleet.sources import FleetDefaults
-
-    settings = load_settings()
-    defaults = FleetDefaults(plan, currency, timezone, every_hours)
-    done = _sync(settings, {source: defaults}, dry_run=dry_run)
-    print_synced(done, "add", dry_run=dry_run, as_json=as_json)
-
-
-@app.command(epilog="Example: d1lab fleet sync --dry-run")
-def sync(dry_run: DryRunOption = False, as_json: JsonOption = False) -> None:
-    """List all sources again: add new databases, and stop running those that are gone.
-
-    Nothing of a database that is gone is deleted.
-
-    Exit codes: 0 all sources listed, 1 a source cannot be listed, 2 no source or invalid input.
-    """
-    from d1lab.fleet.registry import open_registry
-
-    settings = load_settings()
-    sources = open_registry(settings).sources()
-    if not sources:
-        raise InputError("the fleet has no source. Add one: d1lab fleet add SOURCE")
-    done = _sync(settings, sources, dry_run=dry_run)
-    print_synced(done, "sync", dry_run=dry_run, as_json=as_json)
 
 
 @app.command(epilog="Example: d1lab fleet plan --json")
@@ -193,12 +134,13 @@ def run(
         timeout_seconds=timeout,
         target=_target(settings, target),
     )
+    _check(settings, request)
     if dry_run:
         print_plan(settings, request, as_json=as_json)
         return
     began = monotonic()
     result = _run(settings, request, workers, scheduler)
-    print_result(result, monotonic() - began, as_json=as_json)
+    print_result(settings, result, monotonic() - began, as_json=as_json)
     raise typer.Exit(result.exit_code)
 
 
@@ -218,24 +160,13 @@ def status(
     registry = open_registry(load_settings())
     plan_fleet(registry, FleetRequest(tuple(database or ())))  # rejects unknown names
     entries = registry.entries(database or ())
-    shown = [entry for entry in entries if entry.status == "failed" or not failed]
+    bad = [entry for entry in entries if entry.status == "failed" and entry.listed]
+    shown = bad if failed else entries
     if as_json:
         print_json([entry_fields(entry) for entry in shown])
     else:
-        columns = (*("name", "status", "kind", "tried_at", "succeeded_at", "due_at"),)
-        columns += ("requests", "rows_read", "rows_written", "seconds")
-        print_rows(columns, ([getattr(each, name) for name in columns] for each in shown))
-        for entry in shown:
-            if entry.message:
-                echo_err(f"{entry.name}: {entry.message}")
-        bad = sum(entry.status == "failed" for entry in entries)
-        running = sum(entry.is_running for entry in entries)
-        due = sum(entry.is_due(datetime.now(UTC)) for entry in entries)
-        echo_err(
-            f"fleet status: {counted(len(entries), 'database')}, {bad:,} failed, {due:,} due, "
-            f"{running:,} running"
-        )
-    raise typer.Exit(1 if any(entry.status == "failed" for entry in shown) else 0)
+        print_status(entries, shown)
+    raise typer.Exit(1 if bad else 0)
 
 
 @app.command(epilog="Example: d1lab fleet prune --gone --dry-run")
@@ -292,24 +223,20 @@ def report(target: TargetOption = None, as_json: JsonOption = False) -> None:
     raise typer.Exit(exit_code(record))
 
 
-def _sync(
-    settings: Settings, sources: Mapping[str, FleetDefaults], *, dry_run: bool
-) -> list[SyncedDatabase]:
-    """List all sources, then bring the registry up to date."""
-    from d1lab.fleet.registry import open_registry
-    from d1lab.fleet.sources import list_source
-
-    registry = open_registry(settings)
-    listed = [
-        (source, given, list_source(settings, source, given)) for source, given in sources.items()
-    ]
-    return [each for found in listed for each in registry.sync(*found, dry_run=dry_run)]
-
-
 def _target(settings: Settings, target: str | None) -> str:
     """Return the target; a folder as an absolute path, so that all workers mean the same."""
     chosen = settings.fleet.target if target is None else target
     return chosen if "://" in chosen or not chosen else str(settings.root / chosen)
+
+
+def _check(settings: Settings, request: FleetRequest) -> None:
+    """Reject unknown reports, and an invalid target."""
+    from d1lab.fleet.store import open_store
+    from d1lab.runs.report import load_report
+
+    for name in request.reports:
+        load_report(settings, name)
+    open_store(request.target, settings.data_dir)
 
 
 def _run(
@@ -317,12 +244,7 @@ def _run(
 ) -> FleetResult:
     from d1lab.fleet.coordinator import run_fleet
     from d1lab.fleet.registry import open_registry
-    from d1lab.fleet.store import open_store
-    from d1lab.runs.report import load_report
 
-    for name in request.reports:
-        load_report(settings, name)
-    open_store(request.target, settings.data_dir)  # rejects an invalid one
     registry = open_registry(settings)
     with closing(_workers(settings, count, scheduler)) as workers, progress_bars() as progress:
         return run_fleet(settings, registry, workers, request, progress=progress)

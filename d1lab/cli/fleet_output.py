@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from d1lab.cli.output import echo_err, print_json, print_rows
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from d1lab.fleet.entry import RegistryEntry
     from d1lab.fleet.prune import PrunedDatabase
     from d1lab.fleet.registry import SyncedDatabase
+
+EMPTY = "the fleet has no databases. Add some: d1lab fleet add SOURCE"
 
 
 def print_synced(done: list[SyncedDatabase], command: str, *, dry_run: bool, as_json: bool) -> None:
@@ -41,7 +45,7 @@ def print_pruned(found: list[PrunedDatabase], *, dry_run: bool, as_json: bool) -
         echo_err(f"fleet prune: {counted(size, 'byte')} of {names} {would}deleted")
 
 
-def print_result(result: FleetResult, seconds: float, *, as_json: bool) -> None:
+def print_result(settings: Settings, result: FleetResult, seconds: float, *, as_json: bool) -> None:
     """Print how a run ended: a line per database, then what it took."""
     from d1lab.fleet.order import Outcome
 
@@ -62,6 +66,9 @@ def print_result(result: FleetResult, seconds: float, *, as_json: bool) -> None:
             f"fleet run: stopped: {result.stopped}. {counted(len(result.left), 'database')} not "
             "started. Run the same command again when the cause is gone."
         )
+    if not (result.outcomes or result.taken or result.stopped):
+        echo_err(f"fleet run: {_idle(settings)}")
+        return
     done = sum(outcome.status == "done" for outcome in result.outcomes)
     taken = f", {len(result.taken):,} done by another coordinator" if result.taken else ""
     echo_err(
@@ -69,6 +76,15 @@ def print_result(result: FleetResult, seconds: float, *, as_json: bool) -> None:
         f"{counted(sum(each.rows_read for each in result.outcomes), 'row')} read and "
         f"{sum(each.rows_written for each in result.outcomes):,} written; "
         f"{counted(sum(each.requests for each in result.outcomes), 'request')}; {seconds:.1f} s"
+    )
+
+
+def _idle(settings: Settings) -> str:
+    from d1lab.fleet.registry import open_registry
+
+    count = len(open_registry(settings).entries())
+    return (
+        f"nothing to run of {counted(count, 'database')}. Why: d1lab fleet plan" if count else EMPTY
     )
 
 
@@ -87,5 +103,34 @@ def print_plan(settings: Settings, request: FleetRequest, *, as_json: bool) -> N
     planned = plan_fleet(open_registry(settings), request)
     print_rows(PlannedDatabase._fields, planned, as_json=as_json)
     if not as_json:
-        due = sum(each.due for each in planned)
-        echo_err(f"fleet plan: {due:,} of {counted(len(planned), 'database')} due")
+        due = f"{sum(each.due for each in planned):,} of {counted(len(planned), 'database')} due"
+        echo_err(f"fleet plan: {due if planned else EMPTY}")
+
+
+def print_status(entries: Sequence[RegistryEntry], shown: Sequence[RegistryEntry]) -> None:
+    """Print the state of databases, and the numbers of all.
+
+    Args:
+        entries: All that were asked for.
+        shown: Those with a line.
+    """
+    columns = ("name", "status", "kind", "tried_at", "succeeded_at", "due_at")
+    columns += ("requests", "rows_read", "rows_written", "seconds")
+    print_rows(columns, ([_status_cell(each, name) for name in columns] for each in shown))
+    for entry in shown:
+        if entry.message:
+            echo_err(f"{entry.name}: {entry.message}")
+    listed = [entry for entry in entries if entry.listed]
+    bad = sum(entry.status == "failed" for entry in listed)
+    due = sum(entry.is_due(datetime.now(UTC)) for entry in listed)
+    running = sum(entry.is_running for entry in entries)
+    gone = f", {len(entries) - len(listed):,} gone" if len(listed) < len(entries) else ""
+    numbers = f"{bad:,} failed, {due:,} due, {running:,} running{gone}"
+    told = f"{counted(len(listed), 'database')}, {numbers}"
+    echo_err(f"fleet status: {told if entries else EMPTY}")
+
+
+def _status_cell(entry: RegistryEntry, column: str) -> object:
+    if column == "due_at" and not entry.listed:
+        return None
+    return "gone" if column == "status" and not entry.listed else getattr(entry, column)

@@ -36,7 +36,8 @@ _log = logging.getLogger(__name__)
 
 def _log_retry(details: RetryDetails) -> None:
     """Log the reason for a wait, which can take minutes."""
-    _log.warning("%s. Retrying in %.1f s", details.caused_by, details.wait_for)
+    reason = str(details.caused_by).removesuffix(".")
+    _log.warning("%s. Retrying in %.1f s", reason, details.wait_for)
 
 
 set_on_retry_hooks([_log_retry])  # instead of stamina's own, which do not show the reason

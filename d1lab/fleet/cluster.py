@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
-from d1lab.errors import D1labError
+from d1lab.errors import D1labError, InputError
 from d1lab.extras import require
 
 CONNECT_SECONDS = 30.0
+_ADDRESS = re.compile(r"((tcp|tls|ws|wss|ucx)://)?(\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):\d{1,5}")
 
 
 def connect_cluster(scheduler: str) -> Any:
@@ -20,10 +22,14 @@ def connect_cluster(scheduler: str) -> Any:
         scheduler: The scheduler's address, such as `tcp://10.0.0.5:8786`.
 
     Raises:
-        InputError: Dask is not installed.
+        InputError: Dask is not installed, or the address is invalid.
         D1labError: The scheduler does not answer.
     """
     require("fleet", "--scheduler")
+    if not _ADDRESS.fullmatch(scheduler):  # with an invalid one, Dask hangs for a minute
+        raise InputError(
+            f"invalid --scheduler {scheduler!r}. Use its address, such as tcp://10.0.0.5:8786."
+        )
     from distributed import Client
 
     for name in ("distributed", "distributed.client"):  # each has a level of its own

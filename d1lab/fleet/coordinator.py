@@ -39,7 +39,7 @@ class FleetRequest(NamedTuple):
     reports: tuple[str, ...] = ()  # empty for all
     push: bool | None = None
     force: bool = False  # also databases that are not due
-    from_nothing: bool = False  # forget stored states
+    from_nothing: bool = False  # forget warehouses, ledgers, and pages
     limit: int | None = None  # at most so many databases
     max_rows_read: int | None = None  # of a database and day (UTC)
     timeout_seconds: float = 900.0
@@ -225,6 +225,7 @@ class _Coordinator:
             max_rows_read=entry.rows_left(request.max_rows_read, now),
             target=request.target,
             state="" if request.from_nothing else entry.state,
+            from_nothing=request.from_nothing,
         )
 
     def _collect(self) -> None:
@@ -254,7 +255,8 @@ class _Coordinator:
         log_event(_log, "attempt ended", name=outcome.name, attempt=claimed.attempt, again=again)
         if again:
             pause = self._sleep * 2 ** (claimed.attempt - 1)
-            order = claimed.order._replace(state=outcome.state)
+            from_nothing = claimed.order.from_nothing and not outcome.state
+            order = claimed.order._replace(state=outcome.state, from_nothing=from_nothing)
             self._again.append(
                 _Claimed(order, claimed.attempt + 1, time.monotonic() + pause, claimed.began)
             )

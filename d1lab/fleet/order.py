@@ -19,6 +19,7 @@ class Order(NamedTuple):
     max_rows_read: int | None = None
     target: str = ""  # where results go; '' for the worker's own disk
     state: str = ""  # key of the stored state; '' without one
+    from_nothing: bool = False  # delete what the worker's disk has of it
 
 
 class Outcome(NamedTuple):

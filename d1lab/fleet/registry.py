@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from d1lab.config import Settings
-from d1lab.errors import D1labError
+from d1lab.errors import D1labError, UnknownName
 from d1lab.files import make_private
 from d1lab.fleet.entry import RegistryEntry, changes_after, entry_of
 from d1lab.fleet.order import Outcome
@@ -125,6 +125,24 @@ class Registry:
                     "INSERT OR REPLACE INTO sources VALUES (?, ?, ?, ?, ?)", (source, *defaults)
                 )
         return done
+
+    def remove_source(self, source: str, *, dry_run: bool = False) -> list[SyncedDatabase]:
+        """Forget a source; its databases are not run, and nothing of them is deleted.
+
+        Raises:
+            UnknownName: The fleet has no such source.
+        """
+        known = self.sources()
+        if source not in known:
+            raise UnknownName("source", source, known, "the fleet")
+        with self._transaction() as con:
+            rows = con.execute(
+                "SELECT name, url FROM databases WHERE source = ? AND listed", (source,)
+            ).fetchall()
+            if not dry_run:
+                con.execute("UPDATE databases SET listed = 0 WHERE source = ?", (source,))
+                con.execute("DELETE FROM sources WHERE source = ?", (source,))
+        return [SyncedDatabase("gone", row["name"], row["url"]) for row in rows]
 
     def entries(self, names: Iterable[str] = ()) -> list[RegistryEntry]:
         """Return the databases by name; all for no names."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import closing
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -22,6 +22,7 @@ from pydantic import ValidationError
 
 from d1lab.config import Settings
 from d1lab.config_sections import DatabaseSettings
+from d1lab.counting import counted
 from d1lab.d1.connect import require_url
 from d1lab.d1.rest import endpoint, list_ids
 from d1lab.d1.transport import Transport
@@ -29,8 +30,15 @@ from d1lab.errors import D1AuthError, InputError, UnknownName
 from d1lab.files import digest
 
 EVERY_HOURS = 24.0
+MOST_HOURS = 24.0 * 366
 _LISTED = ("d1", "wrangler+http")
+_SOURCES = ("d1", "wrangler+http", "gateway+https", "gateway+http", "sqlite", "dump")
 _COLUMNS = ("name", "url", "plan", "currency", "timezone", "every_hours")
+_EXPECTED = {
+    "plan": "free or paid",
+    "currency": "a code of three capital letters, such as EUR",
+    "timezone": "the IANA name of a time zone, such as Europe/Berlin",
+}
 
 
 class FleetDefaults(NamedTuple):
@@ -70,21 +78,41 @@ def list_source(
         defaults: What the source itself does not set.
 
     Raises:
-        InputError: The source is invalid, or a file does not exist.
+        InputError: The source is invalid or has no databases, or a file does not exist.
         D1Error: The account's databases cannot be listed.
     """
     given = defaults or FleetDefaults()
     kind, _, rest = source.partition(":")
     if source.endswith(".csv"):
-        return list(_of_file(settings.root / source, given))
+        return _of_file(settings.root, source, given)
     if kind in _LISTED and (pattern := source.rpartition("/")[2]) and _is_pattern(pattern):
         found = _of_account(settings, source, pattern)
     elif kind == "sqlite" and _is_pattern(rest):
         found = _of_files(settings.root, rest)
     else:
-        require_url(source)
-        found = [(re.sub(r"\.\w+$", "", source.rpartition("/")[2].rpartition(":")[2]), source)]
+        _require_one(source)
+        name = re.sub(r"\.\w+$", "", source.rpartition("/")[2].rpartition(":")[2])
+        found = [(name, _relative(settings.root, source))]
     return [_database({"name": name, "url": url}, given, source) for name, url in found]
+
+
+def _require_one(source: str) -> None:
+    """Reject what is not the URL of one database."""
+    kind = source.partition(":")[0]
+    if kind not in _SOURCES or _is_pattern(source):
+        raise InputError(
+            f"invalid source {source!r}. Use d1://ACCOUNT_ID/PATTERN, sqlite:PATTERN, a file "
+            "NAME.csv, or the URL of one database, such as sqlite:shops/kiel.sqlite."
+        )
+    require_url(source)
+
+
+def _relative(root: Path, url: str) -> str:
+    """Return a URL by which a file inside the project is the same database in all sources."""
+    kind, _, path = url.partition(":")
+    if kind != "sqlite" or not (root / path).is_relative_to(root):
+        return url
+    return f"sqlite:{(root / path).relative_to(root).as_posix()}"
 
 
 def unique_name(wanted: str, url: str, taken: Iterable[str]) -> str:
@@ -107,15 +135,26 @@ def _is_pattern(text: str) -> bool:
 def _of_account(settings: Settings, source: str, pattern: str) -> list[tuple[str, str]]:
     """Return names and URLs of an account's databases whose names match."""
     start = source.removesuffix(pattern)
-    base, _ = endpoint(f"{start}all")
     is_local = not source.startswith("d1:")
+    try:
+        base, _ = endpoint(f"{start}all")
+    except InputError:
+        where = "wrangler+http://127.0.0.1:PORT" if is_local else "d1://ACCOUNT_ID"
+        account = "" if is_local else " with the account ID (32 hex digits)"
+        raise InputError(f"invalid source {source!r}. Use {where}/PATTERN{account}.") from None
     if settings.read_token is None and not is_local:
         raise D1AuthError(
             f"{source}: API token missing. Set D1LAB_READ_TOKEN (permission D1:Read)."
         )
     with closing(Transport(base, is_local=is_local)) as transport:
         ids = list_ids(transport, None if is_local else settings.read_token)
-    return [(name, f"{start}{ids[name]}") for name in sorted(ids) if fnmatchcase(name, pattern)]
+    found = [name for name in sorted(ids) if fnmatchcase(name, pattern)]
+    if not found:
+        raise InputError(
+            f"{source}: no name of the account's {counted(len(ids), 'database')} matches "
+            f"{pattern!r}. Check the pattern."
+        )
+    return [(name, f"{start}{ids[name]}") for name in found]
 
 
 def _of_files(root: Path, pattern: str) -> list[tuple[str, str]]:
@@ -131,25 +170,36 @@ def _of_files(root: Path, pattern: str) -> list[tuple[str, str]]:
     return [(each.stem, f"sqlite:{each.as_posix()}") for each in inside]
 
 
-def _of_file(path: Path, defaults: FleetDefaults) -> Iterator[FleetDatabase]:
+def _of_file(root: Path, source: str, defaults: FleetDefaults) -> list[FleetDatabase]:
+    path = root / source
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file)
+            rows = csv.DictReader(file, restkey="")
             if unknown := sorted(set(rows.fieldnames or ()) - set(_COLUMNS)):
                 raise UnknownName("column", unknown[0], _COLUMNS, path.name)
             if "url" not in (rows.fieldnames or ()):
                 raise InputError(f"{path.name}: column 'url' is missing")
-            lines = [(rows.line_num, row) for row in rows]
+            lines = [(f"{path.name}, line {rows.line_num}", row) for row in rows]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(
             f"cannot read {path}: {getattr(error, 'strerror', None) or error}"
         ) from None
-    for line, row in lines:
-        url = (row.get("url") or "").strip()
+    if not lines:
+        raise InputError(f"{path.name} has no databases. Add a line for each, with its URL.")
+    return [_of_row(root, row, defaults, where) for where, row in lines]
+
+
+def _of_row(root: Path, row: dict[str, str], defaults: FleetDefaults, where: str) -> FleetDatabase:
+    if "" in row:
+        raise InputError(f"{where} has more cells than the file has columns")
+    fields = {name: text.strip() for name, text in row.items() if text and text.strip()}
+    url = fields.get("url", "")
+    try:
         require_url(url)
-        stem = url.rpartition("/")[2].rpartition(":")[2].removesuffix(".sqlite")
-        fields = {name: text.strip() for name, text in row.items() if text and text.strip()}
-        yield _database({"name": stem} | fields, defaults, f"{path.name}, line {line}")
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+    name = url.rpartition("/")[2].rpartition(":")[2].removesuffix(".sqlite")
+    return _database({"name": name} | fields | {"url": _relative(root, url)}, defaults, where)
 
 
 def _database(row: dict[str, str], defaults: FleetDefaults, where: str) -> FleetDatabase:
@@ -159,14 +209,19 @@ def _database(row: dict[str, str], defaults: FleetDefaults, where: str) -> Fleet
         made = FleetDatabase(**fields)
         _ = made.settings
     except ValidationError as error:
-        [first, *_] = error.errors()
-        raise InputError(f"{where}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        name = str(error.errors()[0]["loc"][0])
+        raise InputError(
+            f"{where}: {name} must be {_EXPECTED[name]}, not {fields[name]!r}"
+        ) from None
     except ValueError:
         raise InputError(
             f"{where}: every_hours must be a number, not {row['every_hours']!r}"
         ) from None
-    if not made.every_hours > 0:
-        raise InputError(f"{where}: every_hours must be above 0, not {made.every_hours:g}")
+    if not 0 < made.every_hours <= MOST_HOURS:
+        raise InputError(
+            f"{where}: every_hours must be above 0 and at most {MOST_HOURS:,.0f} (a year), not "
+            f"{made.every_hours:g}"
+        )
     return made
 
 

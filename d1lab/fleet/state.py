@@ -27,32 +27,43 @@ _LEFT_OUT = (MARK, LOCK)
 _PARTS = ("data", "pages")
 
 
-def fetch_state(settings: Settings, target: str, key: str) -> None:
+def fetch_state(settings: Settings, target: str, key: str, *, from_nothing: bool = False) -> None:
     """Bring a database's folders on this disk to a stored state; without a target they are it.
 
     Args:
         settings: Those of the database.
         target: The fleet's target.
-        key: The state's key; '' for none: the database begins from nothing.
+        key: The state's key; '' for none yet: what was kept without a target goes on.
+        from_nothing: Whether to delete the folders instead.
 
     Raises:
-        D1labError: The state cannot be read.
+        D1labError: The state cannot be read; the folders stay as they are.
     """
-    if not target or _mark(settings) == key != "":
-        return
-    folders = _folders(settings)
-    for folder in folders.values():
-        shutil.rmtree(folder, ignore_errors=True)
-    if not key:
-        return
+    if from_nothing:
+        _clear(settings)
+    elif target and key:
+        if _mark(settings) != key:
+            _unpack(settings, target, key)
+    elif target and (settings.data_dir / MARK).exists():  # a state that no longer counts
+        _clear(settings)
+
+
+def _unpack(settings: Settings, target: str, key: str) -> None:
     content = open_store(target, settings.data_dir).read(_path(settings.database, key))
     if content is None:
         raise D1labError(
             f"the state {key} of database {settings.database!r} is missing in {target}. Restore "
             f"it, or forget it: d1lab fleet run {settings.database} --from-nothing"
         )
-    unpack(content, folders)
+    _clear(settings)
+    write(settings.data_dir / MARK, "")  # until all files are there
+    unpack(content, _folders(settings))
     write(settings.data_dir / MARK, key)
+
+
+def _clear(settings: Settings) -> None:
+    for folder in _folders(settings).values():
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def store_state(settings: Settings, target: str, key: str, *, changed: bool) -> str:

@@ -83,7 +83,7 @@ def _work(settings: Settings, order: Order, tails: list[UsageTail]) -> Outcome:
     database = DatabaseSettings.model_validate(order.database)
     own = settings_of(settings, order.name, database)
     with _alone(settings, order.name):
-        fetch_state(own, order.target, order.state)
+        fetch_state(own, order.target, order.state, from_nothing=order.from_nothing)
         tails.append(UsageTail(own.folder(order.name)))
         return _work_alone(settings, own, order)
 
@@ -143,7 +143,7 @@ def _outcome(order: Order, pulled: PullResult, results: list[JobResult]) -> Outc
         order.name,
         "failed" if bad else "done",
         _kind(bad[0]) if bad else "",
-        _sentence(bad),
+        _sentence(bad) or _remark(order, results),
         reports_done=_count(results, ("done", "skipped")),
         reports_current=_count(results, ("current",)),
         reports_failed=len(bad),
@@ -165,6 +165,13 @@ def _kind(result: JobResult) -> FailureKind:
     if result.status in ("done", "current"):
         return "access" if result.exit_code == D1AuthError.exit_code else "unavailable"
     return "report"
+
+
+def _remark(order: Order, results: list[JobResult]) -> str:
+    """Return what is odd about a database whose reports all ended well; '' for nothing."""
+    if order.reports or not all(result.job.task.report.is_of_usage for result in results):
+        return ""
+    return "no shops in the data yet. Run `d1lab doctor` on it to see what is missing"
 
 
 def _sentence(bad: list[JobResult]) -> str:

@@ -28,6 +28,8 @@ def d1lab(tmp_path, monkeypatch, capsys):
 def test_from_add_to_status(d1lab, tmp_path):
     """Add, plan, run, and look; each with JSON, and exit codes as they say."""
     assert d1lab("fleet", "sync").code == 2
+    for command in ("plan", "run", "status"):
+        assert "has no databases. Add some: d1lab fleet add SOURCE" in d1lab("fleet", command).err
     added = d1lab("fleet", "add", "sqlite:shops/*.sqlite", "--every-hours", "6", "--json")
     assert [each["action"] for each in added.json] == ["new", "new"]
     assert d1lab("fleet", "sync").err == (
@@ -53,16 +55,42 @@ def test_from_add_to_status(d1lab, tmp_path):
     ]
     assert "2 databases, 1 failed, 1 due, 0 running" in d1lab("fleet", "status").err
     assert d1lab("fleet", "status", "a").code == 0
+    assert "nothing to run of 2 databases. Why: d1lab fleet plan" in (
+        d1lab("fleet", "run", "a").err
+    )
     with closing(sqlite3.connect(tmp_path / "data" / "fleet.d" / "registry.sqlite")) as con:
         assert con.execute("SELECT count(*) FROM leases").fetchone() == (0,)
+
+
+def test_a_source_that_cannot_be_listed_stops_no_other(d1lab, tmp_path):
+    """Its databases stay; a source that is removed takes its databases along."""
+    (tmp_path / "one.csv").write_text("url\nsqlite:shops/a.sqlite\n")
+    d1lab("fleet", "add", "one.csv")
+    d1lab("fleet", "add", "sqlite:shops/b*")
+    (tmp_path / "one.csv").unlink()
+    (tmp_path / "shops" / "b.sqlite").rename(tmp_path / "shops" / "b2.sqlite")
+    synced = d1lab("fleet", "sync")
+    assert (synced.code, "one.csv: No such file or directory. Its" in synced.err) == (2, True)
+    assert "1 new, 0 changed, 0 unchanged, 1 gone" in synced.err
+    planned = d1lab("fleet", "remove", "one.csv", "--dry-run", "--json").json
+    assert [(each["action"], each["name"]) for each in planned] == [("gone", "a")]
+    assert "1 database, 0 failed" not in d1lab("fleet", "status").err
+    assert d1lab("fleet", "remove", "one.csv", "--json").json == planned
+    looked = d1lab("fleet", "status")
+    assert [line.split("\t")[1] for line in looked.out.splitlines()[1:]] == ["gone", "gone", "new"]
+    assert "1 database, 0 failed, 1 due, 0 running, 2 gone" in looked.err
+    assert d1lab("fleet", "sync").code == 0
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("add", "ftp://x"), "expected d1://"),
+        (("add", "ftp://x"), "or the URL of one database"),
         (("run", "nothere"), "no database 'nothere'"),
         (("run", "--report", "nothere"), "no report 'nothere'"),
+        (("run", "--report", "nothere", "--dry-run"), "no report 'nothere'"),
+        (("run", "--scheduler", "nonsense"), "such as tcp://10.0.0.5:8786"),
+        (("remove", "shops.csv"), "no source 'shops.csv'"),
         (("status", "nothere"), "no database 'nothere'"),
         (("add", "sqlite:shops/*.sqlite", "--timezone", "Mars"), "time zone"),
     ],

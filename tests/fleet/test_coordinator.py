@@ -146,6 +146,20 @@ def test_the_budget_of_a_day_goes_with_the_order(settings, registry):
     assert (planned.due, "is used up" in planned.reason) == (False, True)
 
 
+def test_from_nothing_is_for_the_first_attempt_that_gets_anywhere(settings, registry):
+    """It forgets the state that counted; an attempt that stored a new one is gone on from."""
+    run_inline(settings, registry, lambda order: done(order, state="old"), names=("a",))
+    seen: list[tuple[str, bool]] = []
+
+    def do(order: Order) -> Outcome:
+        seen.append((order.state, order.from_nothing))
+        state = "" if len(seen) == 1 else "new"
+        return Outcome("a", "failed", "unavailable", "429", state=state)
+
+    run_inline(settings, registry, do, names=("a",), force=True, from_nothing=True)
+    assert seen == [("", True), ("", True), ("new", False)]
+
+
 def test_an_unknown_database_is_rejected(registry):
     """With the closest name."""
     with pytest.raises(UnknownName, match="database 'z'"):

@@ -87,11 +87,16 @@ def test_a_csv_file(tmp_path):
     [
         ("name\nx\n", InputError, "column 'url' is missing"),
         ("url,shop\nx,y\n", UnknownName, "column 'shop'"),
-        ("url,plan\nsqlite:a,golden\n", InputError, r"line 2: plan"),
-        ("url,timezone\nsqlite:a,Mars/Base\n", InputError, r"line 2: timezone"),
+        ("url,plan\nsqlite:a,golden\n", InputError, r"line 2: plan must be free or paid, not 'gol"),
+        ("url,currency\nsqlite:a,euro\n", InputError, "three capital letters, such as EUR, not"),
+        ("url,timezone\nsqlite:a,Mars/Base\n", InputError, r"line 2: timezone must be the IANA"),
         ("url,every_hours\nsqlite:a,soon\n", InputError, "every_hours must be a number"),
         ("url,every_hours\nsqlite:a,0\n", InputError, "above 0"),
-        ("url\nftp:a\n", InputError, "expected d1://"),
+        ("url,every_hours\nsqlite:a,inf\n", InputError, "at most 8,784"),
+        ("url\nsqlite:a\nftp:a\n", InputError, "line 3: .*expected d1://"),
+        ("url,name\n,x\n", InputError, "line 2: .*expected d1://"),
+        ("url\nsqlite:a,b\n", InputError, "line 2 has more cells"),
+        ("url\n", InputError, "has no databases"),
     ],
 )
 def test_an_invalid_csv_file_is_one_sentence(tmp_path: Path, text, error, message):
@@ -99,6 +104,38 @@ def test_an_invalid_csv_file_is_one_sentence(tmp_path: Path, text, error, messag
     (tmp_path / "shops.csv").write_text(text)
     with pytest.raises(error, match=message):
         list_source(Settings(root=tmp_path), "shops.csv")
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("shops/kiel.sqlite", "Use .*sqlite:PATTERN"),
+        ("dump:*.sql", "Use .*sqlite:PATTERN"),
+        ("d1://ACCOUNT_ID/*", r"invalid source 'd1://ACCOUNT_ID/\*'.*32 hex digits"),
+        ("wrangler+http://example.com/*", "PORT/PATTERN"),
+    ],
+)
+def test_an_invalid_source_is_one_sentence(tmp_path: Path, source, message):
+    """It shows what was typed, and what can be."""
+    with pytest.raises(InputError, match=message):
+        list_source(Settings(root=tmp_path), source)
+
+
+def test_a_pattern_that_no_name_matches_is_an_error(account, tmp_path):
+    """A typing error would make all databases of the source gone."""
+    settings = Settings(root=tmp_path, read_token="token")
+    with pytest.raises(InputError, match=r"no name of the account's 230 databases matches 'shp-"):
+        list_source(settings, f"{ACCOUNT}/shp-*")
+
+
+def test_a_file_of_the_project_is_one_database(tmp_path):
+    """However it is named: one that is listed twice would be run twice."""
+    (tmp_path / "a.sqlite").touch()
+    settings = Settings(root=tmp_path)
+    (tmp_path / "shops.csv").write_text(f"url\nsqlite:{tmp_path}/a.sqlite\n")
+    sources = ("sqlite:*.sqlite", f"sqlite:{tmp_path}/a.sqlite", "sqlite:./a.sqlite", "shops.csv")
+    found = [list_source(settings, source) for source in sources]
+    assert {each.url for [each] in found} == {"sqlite:a.sqlite"}
 
 
 def test_names_are_unique_also_where_a_file_system_ignores_case():

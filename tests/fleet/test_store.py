@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from d1lab.config import Settings
+from d1lab.errors import D1labError
 from d1lab.fleet.marts import add_rows, read_mart
 from d1lab.fleet.state import drop_state, fetch_state, store_state
 from d1lab.fleet.store import open_store
@@ -57,3 +58,32 @@ def test_stores_keep_whole_files_and_states(target: str, tmp_path: Path):
     for value in (1.0, 2.0):
         add_rows(store, "figures", "demo", [{**FIGURE, "value": value}])
     assert read_mart(store, "figures").column("value").to_pylist() == [2.0]
+
+
+def test_a_state_takes_the_place_of_a_folder_only_when_it_is_there(tmp_path: Path):
+    """A folder from before the target goes on; one of a state that no longer counts does not."""
+    own, target = Settings(root=tmp_path), str(tmp_path / "target")
+    warehouse = own.data_dir / "demo" / "warehouse.duckdb"
+    warehouse.parent.mkdir(parents=True)
+    warehouse.write_bytes(b"all rows")
+    with pytest.raises(D1labError, match="is missing in"):
+        fetch_state(own, target, "20260501T000000-0")
+    fetch_state(own, target, "")
+    assert warehouse.read_bytes() == b"all rows"
+    key = store_state(own, target, "", changed=True)
+    warehouse.write_bytes(b"of a worker that was given up")
+    fetch_state(own, target, store_state(own, target, key, changed=True))
+    assert warehouse.read_bytes() == b"of a worker that was given up"
+    fetch_state(own, target, key)
+    assert warehouse.read_bytes() == b"all rows"
+    fetch_state(own, target, "")
+    assert not warehouse.exists()
+
+
+def test_from_nothing_deletes_the_folders_without_a_target_too(tmp_path: Path):
+    """Data, and pages."""
+    own = Settings(root=tmp_path)
+    for folder in (own.data_dir, own.reports_dir):
+        folder.mkdir()
+        fetch_state(own, "", "", from_nothing=True)
+        assert not folder.exists()

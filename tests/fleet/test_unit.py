@@ -80,6 +80,7 @@ def test_a_foreign_or_missing_database_fails_alone(fleet):
     ended = {each.name: each for each in result.outcomes}
     assert (ended["a"].status, ended["a"].kind) == ("failed", "data"), ended["a"]
     assert (ended["b"].status, ended["b"].reports_done) == ("done", 0), ended["b"]
+    assert ended["b"].message.startswith("no shops in the data yet")
     assert (ended["c"].status, "does not exist" in ended["c"].message) == ("failed", True)
     assert (ended["d"].status, ended["d"].kind) == ("failed", "report"), ended["d"]
     assert (ended["d"].reports_done, ended["d"].reports_failed) == (1, 1)
