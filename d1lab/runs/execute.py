@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from d1lab.errors import RunTimeoutError, StopRun
+from d1lab.lab.idle_queries import ENDED_FILE, IdleQueryError
 from d1lab.runs.record import Failure, Status, recorded_verdict
 
 if TYPE_CHECKING:
@@ -242,6 +243,14 @@ def _cell_failure(error: Any) -> Failure:
 def _kernel_failure(error: Exception, kernel: Kernel, watch: _Watch) -> Failure:
     """Return the failure for a kernel that died or did not start."""
     code = kernel.process.poll() if kernel.process is not None else None
+    ended = kernel.log.with_name(ENDED_FILE)
+    if ended.is_file():
+        return Failure(
+            kind="cell",  # a query's fault, as where the interrupt reaches it: not tried once more
+            cell_index=watch.running,
+            ename=IdleQueryError.__name__,
+            message=ended.read_text(encoding="utf-8"),
+        )
     if kernel.cancelled:
         message = f"the run was interrupted{_where(watch)}"
     elif kernel.process is None:

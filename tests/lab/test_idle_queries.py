@@ -14,11 +14,13 @@ from d1lab.lab.query import evaluated
 from d1lab.metrics import parse_metric
 from d1lab.warehouse import scratch
 
-METRIC = "-- stuck: a number\n-- unit: -  grain: all  reads: nothing\nSELECT wait() AS a"
+METRIC = "-- stuck: a number\n-- unit: -  grain: all  reads: nothing\nSELECT max(wait(i)) AS a FROM range(1_000_000_000) t (i)"
 
 
 @pytest.fixture
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look often: the looks themselves take a hundredth of a busy processor then, and do not count."""
+    monkeypatch.setattr(idle_queries.time, "process_time", lambda: 0.0)
     monkeypatch.setattr(idle_queries, "IDLE_SECONDS", 0.1)
 
 
@@ -57,6 +59,39 @@ def test_a_query_that_computes_is_left_alone(monkeypatch):
     assert not con.interrupted.is_set()
 
 
+def test_a_query_that_reads_from_a_slow_disk_is_left_alone(monkeypatch):
+    """Blocks that arrive are work, too."""
+    blocks = iter(range(10**6))
+    monkeypatch.setattr(idle_queries, "IDLE_SECONDS", 0.01)
+    monkeypatch.setattr(idle_queries, "_blocks_read", lambda: next(blocks))
+    con, waited = Stuck(), Event()
+    with ended_if_idle(con, "metric 'x'"):
+        waited.wait(0.1)
+    assert not con.interrupted.is_set()
+
+
+@pytest.mark.parametrize("is_run", [True, False])
+def test_a_query_that_no_interrupt_reaches_ends_a_run_only(soon, monkeypatch, tmp_path, is_run):
+    """A person's kernel keeps running: its variables are not lost."""
+    ended, released, interrupts = [], Event(), []
+
+    class Deaf:
+        def interrupt(self) -> None:
+            interrupts.append(1)
+            if len(interrupts) > 2 * idle_queries._CHECKS:
+                released.set()
+
+    monkeypatch.delenv("D1LAB_RUN_DIR", raising=False)
+    if is_run:
+        monkeypatch.setenv("D1LAB_RUN_DIR", str(tmp_path))
+    monkeypatch.setattr(idle_queries.os, "_exit", lambda code: (ended.append(code), released.set()))
+    with ended_if_idle(Deaf(), "metric 'x'"):
+        assert released.wait(30)
+    assert bool(ended) is is_run
+    told = [path.read_text() for path in tmp_path.glob(idle_queries.ENDED_FILE)]
+    assert [text.startswith("metric 'x' was ended: it used no") for text in told] == [True] * is_run
+
+
 def test_an_interrupt_by_somebody_else_stays_one(soon):
     """Ctrl-C is no idle query."""
     con = Stuck()
@@ -69,9 +104,9 @@ def test_a_metric_that_waits_for_itself_fails_with_the_sentence(soon):
     """In DuckDB itself: the query calls a function that waits, until the interrupt reaches it."""
     con, released = scratch(), Event()
 
-    def wait() -> int:
+    def wait(number: int) -> int:
         released.wait(5)
-        return 1
+        return number
 
     class Watched:
         def __getattr__(self, name: str):
@@ -81,7 +116,7 @@ def test_a_metric_that_waits_for_itself_fails_with_the_sentence(soon):
             con.interrupt()
             released.set()
 
-    con.create_function("wait", wait, [], "INTEGER", side_effects=True)
+    con.create_function("wait", wait, ["BIGINT"], "BIGINT", side_effects=True)
     metric = parse_metric(METRIC)
     with pytest.raises((IdleQueryError, InputError), match="ended: it used no processor time"):
         evaluated(Watched(), metric, {})
