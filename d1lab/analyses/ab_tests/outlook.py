@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 
@@ -90,9 +90,13 @@ def days_left(test: AbTest, result: AbResult, until: date) -> int | None:
 
 
 def _per_day(test: AbTest, now: int, until: date) -> float:
-    """Return the visitors per day of the last days, or since the start if only totals are known."""
+    """Return the visitors per day of the last days, or since the start if only totals are known.
+
+    A day without a row had no visitors.
+    """
     if test.plan.totals_only:
         return now / ((until - test.first_day).days + 1) if test.first_day else 0.0
-    seen = [visitors_of(*look[:2]) for look in test.looks]
-    recent = ([0] * RECENT_DAYS + seen)[-RECENT_DAYS]
-    return (now - recent) / min(len(seen) + 1, RECENT_DAYS)
+    begin = max(test.days[0], until - timedelta(days=RECENT_DAYS - 1))
+    seen = [*(visitors_of(look.a, look.b) for look in test.looks), now]
+    before = [count for count, day in zip(seen, test.days, strict=True) if day < begin]
+    return (now - max(before, default=0)) / ((until - begin).days + 1)

@@ -143,9 +143,10 @@ def test_a_sequence_of_conversions_without_a_plan_has_the_weight_of_its_prior() 
 def test_days_are_left_until_the_planned_end_or_visitors(plan: Any, given: Any, days: Any) -> None:
     """Of a test that runs, has an end, and is not decided."""
     a, b = Variant(100, 1), Variant(300, 1)
-    test = read(a, b, FIXED._replace(**plan), planned_end=UNTIL + timedelta(days=5))
+    test = read(a, b, FIXED._replace(**plan), planned_end=UNTIL + timedelta(days=5), days=(UNTIL,))
     if days == 3:
-        test = test._replace(looks=(Look(Variant(50, 1), Variant(150, 1)),))
+        seen = (UNTIL - timedelta(days=1), UNTIL)
+        test = test._replace(looks=(Look(Variant(50, 1), Variant(150, 1)),), days=seen)
     assert outlook.days_left(test, result(**given), UNTIL) == days
 
 
@@ -154,7 +155,8 @@ def test_a_planned_end_that_has_passed_leaves_no_day() -> None:
     assert outlook.days_left(late, result(), UNTIL) == 0
     assert outlook.days_left(late._replace(planned_end=None), result(), UNTIL) is None
     unseen = read(Variant(None, 1), Variant(None, 1), FIXED._replace(planned_visitors=9))
-    shown = unseen._replace(looks=(Look(Variant(None, 1), Variant(None, 1)),))
+    seen = (UNTIL - timedelta(days=1), UNTIL)
+    shown = unseen._replace(looks=(Look(Variant(None, 1), Variant(None, 1)),), days=seen)
     assert outlook.days_left(shown, result(), UNTIL) is None  # no traffic is known
 
 
@@ -167,5 +169,29 @@ def test_days_left_come_from_the_last_seven_days(looks: int, days: int) -> None:
     shown = tuple(Look(Variant(n // 2, 1), Variant(n - n // 2, 1)) for n in seen)
     now = seen[-1] + 200
     plan = FIXED._replace(planned_visitors=now + 200 * days)
-    test = read(Variant(now // 2, 1), Variant(now - now // 2, 1), plan, looks=shown)
+    dates = tuple(UNTIL - timedelta(days=age) for age in reversed(range(looks + 1)))
+    test = read(Variant(now // 2, 1), Variant(now - now // 2, 1), plan, looks=shown, days=dates)
+    assert outlook.days_left(test, result(), UNTIL) == days
+
+
+@pytest.mark.parametrize(
+    ("seen", "last", "days"),
+    [
+        ([(14, 100), (6, 200), (3, 300)], 0, 15),  # 300 visitors in the last week
+        ([(14, 100), (7, 200)], 0, 22),
+        ([(2, 200)], 0, 5),  # the test is three days old
+        ([(14, 100), (6, 200)], 3, 15),  # three days without a visitor since
+        ([(30, 100)], 14, None),
+    ],
+)
+def test_days_without_visitors_count(seen: Any, last: int, days: int | None) -> None:
+    """Daily sums have no row on such a day: 400 visitors so far, and 601 to come."""
+    ages = [*(age for age, _ in seen), last]
+    test = read(
+        Variant(200, 1),
+        Variant(200, 1),
+        FIXED._replace(planned_visitors=1_001),
+        looks=tuple(Look(Variant(n // 2, 1), Variant(n // 2, 1)) for _, n in seen),
+        days=tuple(UNTIL - timedelta(days=age) for age in ages),
+    )
     assert outlook.days_left(test, result(), UNTIL) == days
