@@ -6,12 +6,16 @@ selectors, so that a chart follows the reader's color scheme without being redra
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any, cast
 
 from d1lab.charts.notebook_picture import notebook_bundle
 from d1lab.config import load_settings
 from d1lab.display.palette import PALETTE
+
+_CHART = ("altair.vegalite.v6.api", "TopLevelMixin")  # the base class of all charts
+_DEFAULT = "default"  # Altair's own theme and renderer
 
 MIME = "application/vnd.vegalite.v6+json"
 
@@ -136,9 +140,34 @@ def render_for_notebook(spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def enable() -> None:
-    """Set d1lab's theme and renderer as Altair's, for charts built directly in notebooks."""
+    """Set d1lab's theme and renderer as Altair's, unless the notebook has chosen others."""
     import altair as alt
 
-    alt.theme.register("d1lab", enable=True)(lambda: {"config": chart_config()})  # pyright: ignore
+    alt.theme.register("d1lab", enable=alt.theme.active == _DEFAULT)(
+        lambda: {"config": chart_config()}  # pyright: ignore
+    )
     alt.renderers.register("d1lab", render_for_notebook)
-    alt.renderers.enable("d1lab")
+    if alt.renderers.active == _DEFAULT:
+        alt.renderers.enable("d1lab")
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Draw all Altair charts of a notebook in d1lab's theme, without importing Altair for it.
+
+    Otherwise, a chart would look different after the first chart of `d1lab.charts`, and in a kernel
+    that was forked with them; and a page cannot show what Altair's own renderer returns.
+    """
+    if "altair" in sys.modules:
+        enable()
+    else:
+        formatter = shell.display_formatter.mimebundle_formatter
+        formatter.for_type_by_name(*_CHART, _first_enabled)
+
+
+def _first_enabled(chart: Any, include: object = None, exclude: object = None) -> Any:
+    """Return the MIME bundle of a chart; the first one finds Altair as it was imported."""
+    import altair as alt
+
+    if "d1lab" not in alt.renderers.names():
+        enable()
+    return chart._repr_mimebundle_(include, exclude)

@@ -38,7 +38,7 @@ class IdleQueryError(D1labError):
 def ended_if_idle(con: duckdb.DuckDBPyConnection, what: str) -> Generator[None]:
     """Interrupt the connection's query if this process uses no processor time meanwhile.
 
-    If the query goes on for as long again in a run, its process ends, with a sentence in ENDED_FILE.
+    If the query goes on for as long again in a run, its process ends, and ENDED_FILE says why.
 
     Args:
         con: The connection that runs the query.
@@ -96,7 +96,9 @@ def _end_run(what: str) -> None:
     run_dir = load_settings().run_dir
     if run_dir is None:
         return  # a person can restart the kernel, and keeps its variables until then
-    sentence = f"{_was_ended(what)}, and no interrupt reached it: the system keeps it waiting, such "
+    sentence = (
+        f"{_was_ended(what)}, and no interrupt reached it: the system keeps it waiting, such "
+    )
     sentence += "as for a file of a drive that does not respond."
     (run_dir / ENDED_FILE).write_text(sentence, encoding="utf-8")
     os._exit(1)

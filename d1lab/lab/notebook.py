@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from d1lab.charts import theme
+from d1lab.display import results
 from d1lab.display.frame_html import first_rows
 from d1lab.display.notebook_style import framed
-from d1lab.display.results import load_ipython_extension
 from d1lab.errors import D1labError
 from d1lab.lab import completion, magic
 from d1lab.select_statements import message_of
@@ -41,7 +42,8 @@ def set_up(lab: Lab, *, is_watched: bool) -> bool:
     if shell is None:
         return False
     magic.register(lab, shell)
-    load_ipython_extension(shell)
+    results.load_ipython_extension(shell)
+    theme.load_ipython_extension(shell)
     if is_watched:
         completion.register(lab, shell)
     if is_watched and hasattr(shell, "kernel") and not hasattr(shell, _MARK):

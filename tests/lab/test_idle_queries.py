@@ -14,12 +14,15 @@ from d1lab.lab.query import evaluated
 from d1lab.metrics import parse_metric
 from d1lab.warehouse import scratch
 
-METRIC = "-- stuck: a number\n-- unit: -  grain: all  reads: nothing\nSELECT max(wait(i)) AS a FROM range(1_000_000_000) t (i)"
+METRIC = """-- stuck: a number
+-- unit: -  grain: all  reads: nothing
+SELECT max(wait(i)) AS most FROM range(1_000_000_000) AS t (i)
+"""
 
 
 @pytest.fixture
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look often: the looks themselves take a hundredth of a busy processor then, and do not count."""
+    """Look often, so the looks themselves take a hundredth of a processor: it does not count."""
     monkeypatch.setattr(idle_queries.time, "process_time", lambda: 0.0)
     monkeypatch.setattr(idle_queries, "IDLE_SECONDS", 0.1)
 

@@ -415,13 +415,18 @@ def test_a_lab_has_the_currency_of_its_shop(project):
 
 
 def test_magic_runs_sql_in_a_cell(project):
-    """%%d1 binds the notebook's variables, shows the frame, and assigns it to a name."""
+    """%%d1 binds the notebook's variables, shows the frame, and assigns it to a name.
+
+    The lab also prepares Altair's charts.
+    """
     code = """
 import d1lab
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.testing.globalipapp import start_ipython
 shell = start_ipython()
 lab = d1lab.open(shop="harbor")
+charts = shell.display_formatter.mimebundle_formatter.deferred_printers
+assert ("altair.vegalite.v6.api", "TopLevelMixin") in charts
 shell.user_ns["wanted"] = "evil"
 shown = shell.run_cell_magic("d1", "", "SELECT sku FROM products WHERE sku = $wanted")
 assert shown.fetchall() == [("evil",)], shown

@@ -32,6 +32,7 @@ _SPEC = KernelSpec(
     argv=[
         *(sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"),
         *("--ext", "d1lab.display.results"),  # from the first cell on, every result is shown
+        *("--ext", "d1lab.charts.theme"),
     ],
     display_name="d1lab",
     language="python",

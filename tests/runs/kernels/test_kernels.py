@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from d1lab.charts.theme import MIME, chart_config
 from d1lab.runs.cancellation import Cancellation
 from d1lab.runs.execute import Execution, execute
 from d1lab.runs.kernels import fork_client as forking
@@ -38,12 +39,18 @@ def printed(execution: Execution) -> str:
 
 
 @pytest.mark.parametrize("fork", [True, False])
-def test_kernel_runs_a_notebook(tmp_path, fork):
-    """Forked and plain kernels give the same results, and both end afterwards."""
-    execution, kernel = run("ends_well", tmp_path / "log", fork=fork)
+def test_kernel_runs_a_notebook(tmp_path, fork, monkeypatch):
+    """Forked and plain kernels give the same results, and both end afterwards.
+
+    A chart of Altair's own has d1lab's theme, and is in the form that pages draw.
+    """
+    monkeypatch.setenv("D1LAB_RUN_DIR", str(tmp_path))
+    execution, kernel = run("draws_a_chart", tmp_path / "log", fork=fork)
     assert execution.status == "done", execution
-    assert (execution.code_cells, execution.cells_done) == (5, 5)  # the injected one, too
+    assert (execution.code_cells, execution.cells_done) == (6, 6)  # the injected one, too
     assert printed(execution) == "village None\n"
+    [chart] = execution.notebook.cells[-1].outputs
+    assert chart.data[MIME]["config"]["title"] == chart_config()["title"]
     assert kernel.forked is fork
     assert kernel.process.poll() is not None
 
