@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import duckdb
-
 from d1lab.display.labels import Label
 from d1lab.errors import InputError, UnknownName
 from d1lab.lab import dictionary, query
+from d1lab.lab.shared_tables import SharedTables
 from d1lab.lab.staging import StagingMixin
 from d1lab.metrics import (
     Metric,
@@ -23,13 +21,12 @@ from d1lab.metrics import (
     load_metrics,
     parameters_from_text,
 )
-from d1lab.warehouse import APPS_FIRST, OWN, OWN_FIRST, looking_in
+from d1lab.warehouse import APPS_FIRST, OWN_FIRST, looking_in
 from d1lab.warehouse.result_cache import ResultCache
 
 if TYPE_CHECKING:
+    import duckdb
     import pandas as pd
-
-WALK_INS = "walk_in_customers"
 
 
 class MetricsMixin(StagingMixin):
@@ -82,20 +79,13 @@ class MetricsMixin(StagingMixin):
         )
 
     def _computed(self, metric: Metric, params: Mapping[str, object]) -> pd.DataFrame:
-        if metric.is_shipped and WALK_INS in metric.reads:
-            _ = self._knows_walk_ins
-        return query.evaluated(self._looking_in(metric.is_shipped), metric, params)
+        if not metric.is_shipped:
+            return query.evaluated(self._apps_first, metric, params)
+        return query.evaluated(self._own_first, metric, params, self._shared)
 
     @cached_property
-    def _knows_walk_ins(self) -> bool:
-        """Find the walk-in customers once, in a temporary table that hides the view.
-
-        All metrics of customers leave them out, and each would read all order lines for that.
-        """
-        with suppress(duckdb.Error):  # without the view, the metric says so
-            self._own_first.execute(f"CREATE TEMP TABLE {WALK_INS} AS FROM {OWN}.{WALK_INS}")
-            return True
-        return False
+    def _shared(self) -> SharedTables:
+        return SharedTables(self._own_first)
 
     @cached_property
     def _results(self) -> ResultCache | None:

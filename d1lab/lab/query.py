@@ -15,6 +15,7 @@ from d1lab.errors import D1labError, InputError, UnknownName
 from d1lab.lab.frames import frame_of
 from d1lab.lab.idle_queries import ended_if_idle
 from d1lab.lab.local_tables import LocalTables, Namespace, local_table
+from d1lab.lab.shared_tables import SharedTables
 from d1lab.metrics import Metric, evaluate
 from d1lab.select_statements import check_select, message_of, tables_read
 from d1lab.warehouse import HISTORY, OWN, VIEWS, release_memory
@@ -81,9 +82,18 @@ def _missing_frame(error: duckdb.Error, names: Namespace) -> tuple[Any, str]:
 
 
 def evaluated(
-    con: duckdb.DuckDBPyConnection, metric: Metric, params: Mapping[str, object]
+    con: duckdb.DuckDBPyConnection,
+    metric: Metric,
+    params: Mapping[str, object],
+    shared: SharedTables | None = None,
 ) -> pd.DataFrame:
     """Return the rows of a metric.
+
+    Args:
+        con: Connection to the warehouse.
+        metric: The metric.
+        params: Values of its parameters.
+        shared: Tables of this connection that hold what several metrics read.
 
     Raises:
         UnknownName: A parameter does not exist.
@@ -93,6 +103,8 @@ def evaluated(
     try:
         start = perf_counter()
         with ended_if_idle(con, f"metric {metric.name!r}"):
+            if shared is not None:
+                shared.prepare(metric, params)
             frame = frame_of(evaluate(con, metric, params))
     except duckdb.CatalogException as error:
         raise InputError(

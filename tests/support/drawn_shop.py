@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from d1lab.metrics import evaluate, shipped_metric
+from d1lab.warehouse import VIEWS
 
 UNTIL = date(2026, 5, 30)
 EDGES = (-1, 0, 6, 7, 13, 14, 27, 28, 29, 30, 59, 60, 90, 91, 181, 182)
@@ -145,7 +146,14 @@ def opened(lines: Iterable[Line], costs: Iterable[Cost] = COSTS) -> Iterator[Any
             days = ", ".join(f"{c}::DATE AS {c}" for c in ("day", "valid_from") if c in frame)
             con.execute(f"CREATE TABLE {name} AS SELECT * REPLACE ({amounts}, {days}) FROM drawn")
         con.execute(WALK_INS)
+        create_customer_orders(con)
         yield con
+
+
+def create_customer_orders(con: Any) -> None:
+    """Create the view of that name, over the tables order_lines and walk_in_customers."""
+    select = (VIEWS / "customer_orders.sql").read_text("utf-8")
+    con.execute(f"CREATE VIEW customer_orders AS {select}")
 
 
 WALK_INS = """

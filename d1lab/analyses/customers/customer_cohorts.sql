@@ -1,5 +1,5 @@
 -- customer_cohorts: customers by month of first purchase, with buyers and spend in each later month
--- unit: customers, money      grain: shop, cohort, month_number      reads: order_lines, walk_in_customers
+-- unit: customers, money      grain: shop, cohort, month_number      reads: customer_orders
 -- $until: last day included
 -- month_number: Months since first purchase
 -- active_customers: Active customers, integer
@@ -10,27 +10,13 @@
 -- assert: active_customers <= customers
 --
 -- month_number: 0 is the month of the first purchase; complete: whether the month has ended.
-WITH walk_ins AS (
-    -- A list: DuckDB takes the few IDs for many, and would join with all lines on the wrong side.
-    SELECT coalesce(list(customer_id), []) FROM walk_in_customers WHERE shop = $shop
-),
-orders AS (
-    SELECT
-        customer_id,
-        min(day) FILTER (type = 'order')                          AS day,
-        sum(units)                                                AS units,
-        sum(revenue)                                              AS revenue
-    FROM order_lines
-    WHERE
-        shop = $shop AND day <= $until::DATE AND customer_id IS NOT NULL
-        AND NOT list_contains((FROM walk_ins), customer_id)
-    GROUP BY customer_id, order_id
-),
--- A fully returned order is no purchase.
-months AS (
+WITH months AS (
+    -- A fully returned order is no purchase.
     SELECT customer_id, date_trunc('month', day)::DATE AS month, sum(revenue) AS revenue
-    FROM orders
-    WHERE day IS NOT NULL AND units > 0
+    FROM customer_orders
+    WHERE
+        shop = $shop AND $until::DATE BETWEEN known_from AND known_to
+        AND day IS NOT NULL AND units > 0
     GROUP BY ALL
 ),
 firsts AS (

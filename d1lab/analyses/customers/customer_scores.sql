@@ -1,5 +1,5 @@
 -- customer_scores: each customer's purchases up to a day, with R, F, and M scores and RFM group
--- unit: days, purchases, money      grain: shop, customer_id      reads: order_lines, customers, walk_in_customers
+-- unit: days, purchases, money      grain: shop, customer_id      reads: customer_orders, customers, walk_in_customers
 -- $until: last day included
 -- $mode: 'quintile' (ties share a score) or 'ntile' (five equal parts, as Shopify's screen)
 -- purchases: Purchases, integer
@@ -9,29 +9,11 @@
 -- assert: r_score BETWEEN 1 AND 5 AND f_score BETWEEN 1 AND 5 AND m_score BETWEEN 1 AND 5
 -- assert: first_day <= last_day AND last_day <= $until::DATE
 -- check: mode=quintile
-WITH walk_ins AS (
-    -- A list: DuckDB takes the few IDs for many, and would join with all lines on the wrong side.
-    SELECT coalesce(list(customer_id), []) FROM walk_in_customers WHERE shop = $shop
-),
-orders AS (
-    SELECT
-        customer_id,
-        order_id,
-        min(day) FILTER (type = 'order')                          AS day,
-        sum(units)                                                AS units,
-        sum(revenue)                                              AS revenue,
-        -coalesce(sum(revenue) FILTER (type = 'refund'), 0)       AS refunded,
-        bool_or(type = 'order' AND discount_amount > 0)           AS discounted
-    FROM order_lines
-    WHERE
-        shop = $shop AND day <= $until::DATE AND customer_id IS NOT NULL
-        AND NOT list_contains((FROM walk_ins), customer_id)
-    GROUP BY customer_id, order_id
-),
--- A fully returned order is not a purchase; amounts that were not refunded still count as spend.
-purchases AS (
+WITH purchases AS (
+    -- A fully returned order is not a purchase; amounts that were not refunded still count as spend.
     SELECT *, day IS NOT NULL AND units > 0 AS kept
-    FROM orders
+    FROM customer_orders
+    WHERE shop = $shop AND $until::DATE BETWEEN known_from AND known_to
 ),
 days AS (
     SELECT

@@ -1,6 +1,6 @@
 -- purchase_summary: inputs of the lifetime value models per customer before a holdout period, and
 -- the purchases in it
--- unit: purchases, days, money      grain: shop, customer_id      reads: order_lines, walk_in_customers
+-- unit: purchases, days, money      grain: shop, customer_id      reads: customer_orders
 -- $until: last day included
 -- $later_days: days held out at the end; 0 for none
 -- assert: unique shop, customer_id
@@ -11,38 +11,19 @@
 -- Orders on one day count as one purchase; a fully returned order does not count. The period before
 -- the holdout excludes later refunds, which were not known then. Columns `..._now` have the same of
 -- the whole time, as known on `$until`, so that a forecast and its backtest read the orders once.
-WITH walk_ins AS (
-    -- A list: DuckDB takes the few IDs for many, and would join with all lines on the wrong side.
-    SELECT coalesce(list(customer_id), []) FROM walk_in_customers WHERE shop = $shop
-),
-lines AS (
+WITH purchases AS (
     SELECT *, $until::DATE - $later_days::INTEGER AS past_end
-    FROM order_lines
-    WHERE
-        shop = $shop AND day <= $until::DATE AND customer_id IS NOT NULL
-        AND NOT list_contains((FROM walk_ins), customer_id)
-),
-orders AS (
-    SELECT
-        customer_id,
-        any_value(past_end)                                       AS past_end,
-        min(day) FILTER (type = 'order')                          AS day,
-        sum(units) FILTER (day <= past_end)                       AS units_then,
-        sum(revenue) FILTER (day <= past_end)                     AS revenue_then,
-        sum(units)                                                AS units,
-        sum(revenue)                                              AS revenue
-    FROM lines
-    GROUP BY customer_id, order_id
+    FROM customer_orders
+    WHERE shop = $shop AND known_from <= $until::DATE AND day IS NOT NULL AND units > 0
 ),
 days AS (
     SELECT
         customer_id,
         day,
         any_value(past_end)                                       AS past_end,
-        sum(revenue_then) FILTER (units_then > 0)                 AS past,  -- NULL: no purchase
-        sum(revenue) FILTER (units > 0)                           AS now
-    FROM orders
-    WHERE day IS NOT NULL
+        sum(revenue) FILTER (past_end BETWEEN known_from AND known_to)       AS past,
+        sum(revenue) FILTER ($until::DATE BETWEEN known_from AND known_to)   AS now
+    FROM purchases
     GROUP BY customer_id, day
 ),
 customers AS (

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from d1lab.analyses.customers.segments import Customer, segment
 from d1lab.metrics import evaluate, load_metrics
+from tests.support.drawn_shop import create_customer_orders
 from tests.support.examples import examples
 
 METRICS = load_metrics()
@@ -48,6 +49,7 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
             "average_order_value DECIMAL(18, 6), discounts_used BIGINT, savings DECIMAL(18, 6));"
             "CREATE TABLE walk_in_customers (shop VARCHAR, customer_id VARCHAR)"  # nobody is
         )
+        create_customer_orders(con)
         yield con
 
 

@@ -10,6 +10,7 @@ import pytest
 from d1lab import catalog
 from d1lab.analyses.customers.report import left_out
 from d1lab.lab import Lab
+from d1lab.metrics import load_metrics
 from d1lab.types import TYPES
 from d1lab.warehouse import create_views, next_warehouse, open_warehouse
 from tests.support.drawn_shop import rows_of
@@ -51,6 +52,34 @@ def test_till_is_in_no_group(folder, tmp_path):
         cohorts = lab.metric("customer_cohorts", until=until)
         assert cohorts["active_customers"].max() <= 20
         assert left_out(lab.metric("walk_ins")).endswith("walkin (80% of orders). ")
+        assert "temp.main.customer_orders" in _plan(lab, "customer_cohorts", until)  # found once
+
+
+def test_metrics_of_orders_are_of_a_shop():
+    """A lab finds the orders of the metric's shop only."""
+    metrics = [m for m in load_metrics().values() if "customer_orders" in m.reads]
+    assert metrics
+    assert all("shop" in metric.parameters for metric in metrics)
+
+
+def test_orders_of_two_shops_are_each_found_once(folder, tmp_path):
+    """The first shop's rows do not stand for the second's, and stay what they are."""
+    until = date(2026, 9, 1)
+    with open_warehouse(folder) as con:
+        lab = Lab(con, database="x", folder=tmp_path)
+        found = {
+            shop: [lab.metric("purchase_summary", shop=shop, until=until, later_days=days)
+                   for days in (0, 30)]
+            for shop in ("harbor", "village", "harbor")
+        }  # fmt: skip
+        again = lab.metric("purchase_summary", shop="harbor", until=until, later_days=0)
+        assert again.equals(found["harbor"][0])
+        assert found["harbor"][0]["purchases"].sum() == 20
+        assert found["village"][0]["purchases"].sum() == 100
+
+
+def _plan(lab, metric, until):
+    return str(lab.explain(metric, until=until)).replace('"', "")
 
 
 def test_shared_ids_are_sorted_by_their_orders():
