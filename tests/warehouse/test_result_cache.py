@@ -204,7 +204,7 @@ def test_labs_share_results_until_the_next_pull(tmp_path, monkeypatch, computed)
     asked: list[str] = []
     really = query.evaluated
     monkeypatch.setattr(
-        query, "evaluated", lambda con, m, params: asked.append(m.name) or really(con, m, params)
+        query, "evaluated", lambda con, m, *rest: asked.append(m.name) or really(con, m, *rest)
     )
 
     def ask() -> list[str]:
