@@ -70,6 +70,7 @@ class DataTable(NamedTuple):
     note: str = ""
     name: str = ""  # name of its file, without '.csv'
     bars: tuple[str, ...] = ()  # names of the columns with a bar in each cell
+    links: tuple[str, ...] = ()  # other page of each row, relative to this one; '' for none
 
     MIME = "application/vnd.d1lab.table.v1+json"
 
@@ -82,8 +83,8 @@ class DataTable(NamedTuple):
         )
         fields = {name: bundle[name] for name in ("title", "total_rows", "csv", "note")}
         rows: tuple[tuple[Any, ...], ...] = tuple(tuple(row) for row in bundle["rows"])
-        bars = tuple(bundle.get("bars", ()))
-        return cls(columns=columns, rows=rows, name=bundle.get("name", ""), bars=bars, **fields)
+        fields |= {name: tuple(bundle.get(name, ())) for name in ("bars", "links")}
+        return cls(columns=columns, rows=rows, name=bundle.get("name", ""), **fields)
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON bundle of the table."""
@@ -147,6 +148,11 @@ class DataTable(NamedTuple):
         if cut and run_dir is not None:
             file = write_csv(run_dir, stem, names, chain(top, source)).name
         return cls(title, columns, rows, total, file, note, stem, barred)
+
+    def link(self, row: int) -> str:
+        """Return the link of a row to another page of the reports; '' for none."""
+        link = self.links[row] if row < len(self.links) else ""
+        return link if link.startswith("../") else ""
 
     def save_csv(self, folder: Path) -> Path:
         """Return the path of the CSV file with all rows; write it if no rows were cut before.

@@ -172,6 +172,7 @@ class _Coordinator:
         self._running: dict[Future[Outcome], _Claimed] = {}
         self._breaker = Breaker()
         self._beat_at = time.monotonic()
+        self._since = datetime.now(UTC)
 
     def run(self, names: Sequence[str]) -> FleetResult:
         waiting = deque(names)
@@ -208,7 +209,8 @@ class _Coordinator:
             return ready[0]
         while waiting:
             name, now = waiting.popleft(), datetime.now(UTC)
-            entry = self._registry.claim(name, force=self._request.force, now=now)
+            force, since = self._request.force, self._since
+            entry = self._registry.claim(name, force=force, now=now, since=since)
             if entry is not None:
                 return _Claimed(self._order(entry, now), 1, 0.0, now)
             self._taken.append(name)

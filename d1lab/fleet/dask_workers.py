@@ -94,11 +94,20 @@ def _pass_on(outer: Future[Outcome], inner: Any) -> None:
     try:
         outer.set_result(inner.result())
     except Exception as error:  # noqa: BLE001  KilledWorker, cancelled, or one of the worker's own
-        name = type(error).__name__
-        outer.set_exception(WorkerDied(f"the cluster gave it up ({name}: {error})"))
+        outer.set_exception(WorkerDied(f"the cluster gave it up: {_why(error)}"))
     finally:
         with suppress(Exception):
             inner.release()
+
+
+def _why(error: BaseException) -> str:
+    """Return Dask's error in words; its own message has the key of the order, and two lines."""
+    name = type(error).__name__
+    if "Cancelled" in name:
+        return "the connection to the scheduler was lost"
+    if name == "KilledWorker":
+        return "the workers that did it were killed or ran out of memory"
+    return f"{name}: {' '.join(str(error).split())}"
 
 
 def _pace_keeper(pace: Pace) -> Any:

@@ -4,8 +4,9 @@
     marts/days/<database>.parquet      one row per shop and day
     marts/actions/<database>.parquet   one row per shop, report, day, and action
 
-A database's file is replaced whole: old rows stay unless new ones have the same key. So the same
-run twice adds nothing, and two databases never write to one file.
+A database's file is replaced whole: old rows stay unless new ones have the same key, or their
+report has run again for the same day. So the same run twice adds nothing, an action that is not
+advised any more goes, and two databases never write to one file.
 """
 
 # pyright: standard
@@ -13,7 +14,7 @@ run twice adds nothing, and two databases never write to one file.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -37,7 +38,7 @@ _TEXTS: dict[Mart, tuple[str, ...]] = {
     "days": ("currency",),
     "actions": (
         *("action", "verb", "sentence", "reason", "meaning", "of", "period", "basis", "currency"),
-        "link",
+        *("link", "simulated"),
     ),
 }
 
@@ -47,6 +48,9 @@ KEYS: dict[Mart, tuple[str, ...]] = {
     "actions": ("database", "shop", "report", "as_of", "action"),
 }
 """The columns that name a row of each mart."""
+
+RUN = ("database", "shop", "report", "as_of")
+"""The columns of a report's run in `figures` and `actions`."""
 
 SCHEMAS: dict[Mart, pa.Schema] = {
     "figures": pa.schema(
@@ -103,13 +107,23 @@ def keep_marts(
     """
     name, store = own.database, open_marts(settings, target)
     records = list(_records(own, results))
-    add_rows(store, "figures", name, [row for each in records for row in _figures(own, each)])
-    add_rows(store, "actions", name, [row for each in records for row in _actions(own, each)])
+    runs = [_common(own, each) for each in records]
+    figures = [row for each in records for row in _figures(own, each)]
+    add_rows(store, "figures", name, figures, runs=runs)
+    actions = [row for each in records for row in _actions(own, each)]
+    add_rows(store, "actions", name, actions, runs=runs)
     if records:
         add_rows(store, "days", name, _days(own))
 
 
-def add_rows(store: Store, mart: Mart, database: str, rows: list[dict[str, Any]]) -> None:
+def add_rows(
+    store: Store,
+    mart: Mart,
+    database: str,
+    rows: list[dict[str, Any]],
+    *,
+    runs: Sequence[dict[str, Any]] = (),
+) -> None:
     """Add rows to a database's file of a mart; a row with a known key replaces the old one.
 
     Args:
@@ -117,27 +131,32 @@ def add_rows(store: Store, mart: Mart, database: str, rows: list[dict[str, Any]]
         mart: The mart.
         database: The database's name.
         rows: Their columns are those of `SCHEMAS`; missing ones are NULL.
+        runs: The columns of `RUN` of the reports that have run: their old rows go.
     """
-    if not rows:
-        return
     path = f"marts/{mart}/{database}.parquet"
-    content = store.read(path)
+    content = store.read(path) if rows or runs else None
+    if not (rows or content):
+        return
     new = pa.Table.from_pylist(rows, SCHEMAS[mart])
-    merged = _merged(_table(mart, content, path), new, KEYS[mart]) if content else new
+    merged = _merged(_table(mart, content, path), new, KEYS[mart], runs) if content else new
     packed = io.BytesIO()
     pq.write_table(merged, packed, compression="zstd")
     if packed.getvalue() != content:
         store.write(path, packed.getvalue())
 
 
-def read_mart(store: Store, mart: Mart) -> pa.Table:
-    """Return the rows of all databases.
+def read_mart(store: Store, mart: Mart, databases: Collection[str] | None = None) -> pa.Table:
+    """Return the rows of databases; None for all.
 
     Raises:
         D1labError: A file is not a mart's; the message names it.
     """
     files = store.read_all(f"marts/{mart}")
-    tables = [_table(mart, content, name) for name, content in sorted(files.items())]
+    tables = [
+        _table(mart, content, name)
+        for name, content in sorted(files.items())
+        if databases is None or name.removesuffix(".parquet") in databases
+    ]
     return pa.concat_tables([SCHEMAS[mart].empty_table(), *tables])
 
 
@@ -158,15 +177,19 @@ def _table(mart: Mart, content: bytes, path: str) -> pa.Table:
     return pa.table(columns, schema=SCHEMAS[mart])
 
 
-def _merged(old: pa.Table, new: pa.Table, keys: tuple[str, ...]) -> pa.Table:
-    """Return new rows, and old ones with other keys, sorted by key."""
+def _merged(
+    old: pa.Table, new: pa.Table, keys: tuple[str, ...], runs: Sequence[dict[str, Any]]
+) -> pa.Table:
+    """Return new rows, and old ones with other keys and of other runs, sorted by key."""
     columns = ", ".join(keys)
     with scratch() as con:
         con.register("old", old)
         con.register("new", new)
-        found = con.sql(
-            f"FROM new UNION ALL FROM old ANTI JOIN new USING ({columns}) ORDER BY {columns}"
-        ).to_arrow_table()
+        kept = f"FROM old ANTI JOIN new USING ({columns})"
+        if runs:
+            con.register("runs", pa.Table.from_pylist(runs, pa.schema(map(old.schema.field, RUN))))
+            kept += f" ANTI JOIN runs USING ({', '.join(RUN)})"
+        found = con.sql(f"FROM new UNION ALL ({kept}) ORDER BY {columns}").to_arrow_table()
     return found.cast(old.schema)
 
 
@@ -211,6 +234,7 @@ def _actions(own: Settings, record: RunRecord) -> Iterator[dict[str, Any]]:
             "link": action.anchor,
             "amount_low": action.low,
             "amount_high": action.high,
+            "simulated": " ".join(record.simulated),
         }
         numbers = ("amount", "amount_low", "amount_high")
         row = _taken(fields, (*_TEXTS["actions"], *numbers))

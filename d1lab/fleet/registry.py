@@ -153,15 +153,24 @@ class Registry:
         held = {row["database"] for row in leases if is_alive(row)}
         return [entry_of(row, held) for row in rows if not wanted or row["name"] in wanted]
 
-    def claim(self, name: str, *, force: bool, now: datetime) -> RegistryEntry | None:
-        """Take a database to work on; None if it is not due any more, or is taken."""
+    def claim(
+        self, name: str, *, force: bool, now: datetime, since: datetime | None = None
+    ) -> RegistryEntry | None:
+        """Take a database to work on; None if it is not due any more, or is taken.
+
+        Args:
+            name: The database's name.
+            force: Whether it need not be due.
+            now: The current time, UTC.
+            since: When the run began: one that was forced then is done if another has tried since.
+        """
         with self._transaction() as con:
             row = con.execute("SELECT * FROM databases WHERE name = ?", (name,)).fetchone()
             lease = con.execute("SELECT * FROM leases WHERE database = ?", (name,)).fetchone()
             if row is None or (lease is not None and is_alive(lease)):
                 return None
             entry = entry_of(row, ())
-            if not (entry.listed and force) and not entry.is_due(now):
+            if not (_is_forced(entry, since) if force else entry.is_due(now)):
                 return None
             self._lease(con, name)
         return entry
@@ -268,6 +277,12 @@ def find_entry(settings: Settings, name: str) -> RegistryEntry | None:
     if not (fleet_folder(settings) / FILE_NAME).is_file():
         return None
     return next(iter(open_registry(settings).entries((name,))), None)
+
+
+def _is_forced(entry: RegistryEntry, since: datetime | None) -> bool:
+    """Whether a run that forces all databases takes this one."""
+    is_tried = since is not None and entry.tried_at is not None and entry.tried_at >= since
+    return entry.listed and not is_tried
 
 
 def _action(

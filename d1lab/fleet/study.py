@@ -5,41 +5,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from d1lab.config import Settings, load_settings
+from d1lab.config import load_settings
 from d1lab.errors import StaleDataError
-from d1lab.files import writing
-from d1lab.fleet.entry import RegistryEntry
-from d1lab.fleet.marts import SCHEMAS, read_mart
 from d1lab.fleet.places import FOLDER, fleet_folder
-from d1lab.fleet.store import Store
-from d1lab.stats.pooling import PoolingVerdict, judge_pooling
+from d1lab.fleet.study_files import FILES, REPORT_FOLDER
+from d1lab.stats.pooling import PoolingVerdict, judge_pooling, pool
 from d1lab.stats.usual import Usual, usual
 from d1lab.warehouse import scratch
 
-REPORT_FOLDER = "report"
 WEEKS = 53
 STALE_DAYS = 3  # a shop without orders for longer is listed
 HOLDOUT_DAYS = 28  # between an earlier and a later estimate
 NORMAL = 1.959964
 POOLED = {"observed_lift": "Lift of discounts", "lift_of_conversions": "Lift of A/B tests"}
 """The figures that could be pooled over shops."""
-
-_DATABASES = pa.schema(
-    [
-        *((name, pa.string()) for name in ("database", "status", "kind", "message")),
-        *((name, pa.string()) for name in ("tried_at", "succeeded_at", "plan")),
-        *((name, pa.int64()) for name in ("failures", "requests", "rows_read", "rows_written")),
-        ("seconds", pa.float64()),
-    ]
-)
 
 _RANKING = """
 WITH ends AS (SELECT database, shop, max(day) AS last_day FROM days GROUP BY ALL),
@@ -55,22 +40,28 @@ sums AS (
   GROUP BY database, shop
 )
 SELECT *, CASE WHEN revenue_before > 0 THEN revenue / revenue_before - 1 END AS change
-FROM sums
+FROM sums LEFT JOIN pages USING (database, shop)
 ORDER BY currency, revenue DESC, database, shop
 """
 
 _ACTIONS = """
-WITH latest AS (
-  FROM actions QUALIFY as_of = max(as_of) OVER (PARTITION BY database, shop, report)
+WITH runs AS (  -- the last one may advise nothing, but it has key figures
+  SELECT database, shop, report, max(as_of) AS as_of
+  FROM (SELECT database, shop, report, as_of FROM figures
+    UNION ALL SELECT database, shop, report, as_of FROM actions)
+  GROUP BY database, shop, report
 ),
+latest AS (FROM actions SEMI JOIN runs USING (database, shop, report, as_of)),
 placed AS (
   SELECT *, row_number() OVER (
     PARTITION BY currency ORDER BY amount DESC NULLS LAST, database, shop, report, action
   ) AS place
   FROM latest
 )
-SELECT database, shop, report, sentence, amount, amount_low, amount_high, currency, meaning, period,
-  basis, as_of
+SELECT database, shop, report, sentence, amount, amount_low, amount_high, currency, as_of, page,
+  coalesce(meaning, 'gained') AS meaning, coalesce("of", '') AS "of",
+  coalesce(period, 'month') AS period, coalesce(at_most, false) AS at_most,
+  coalesce(basis, 'counted') AS basis, coalesce(simulated, '') AS simulated
 FROM placed
 ORDER BY amount IS NULL, place, currency  -- amounts of two currencies are not compared
 """
@@ -82,12 +73,14 @@ WITH known AS (
   FROM figures
   WHERE metric = $metric AND value IS NOT NULL AND high > low
 )
-SELECT arg_max(value, as_of) FILTER (as_of <= last_day - $gap) AS earlier,
-  arg_max(error, as_of) FILTER (as_of <= last_day - $gap) AS error,
-  arg_max(value, as_of) AS later
+SELECT database, shop, dimension, max(as_of) AS as_of,
+  arg_max(value, as_of) FILTER (as_of <= last_day - $gap) AS earlier,
+  arg_max(error, as_of) FILTER (as_of <= last_day - $gap) AS earlier_error,
+  arg_max(value, as_of) AS value, arg_max(error, as_of) AS error,
+  arg_max(low, as_of) AS low, arg_max(high, as_of) AS high
 FROM known
 GROUP BY database, shop, report, dimension
-HAVING earlier IS NOT NULL
+ORDER BY database, shop, dimension
 """
 
 
@@ -102,6 +95,15 @@ class WeekOfShop(NamedTuple):
     usual: Usual
 
 
+class PoolingStudy(NamedTuple):
+    """A figure of all shops, and whether drawing their estimates toward each other is better."""
+
+    verdict: PoolingVerdict
+    mean: float | None  # of all shops, what is expected of a new one; None unless it is better
+    spread: float | None  # standard deviation between the shops' true values
+    estimates: Any  # frame: the latest of each shop, with `drawn`; empty unless it is better
+
+
 class FleetStudy(NamedTuple):
     """All that the report shows."""
 
@@ -109,7 +111,7 @@ class FleetStudy(NamedTuple):
     weeks: tuple[WeekOfShop, ...]  # one per shop
     actions: Any  # frame: the latest of each shop and report, by money
     databases: Any  # frame: one row per database of the registry
-    pooling: Mapping[str, PoolingVerdict]  # by the figure's metric
+    pooling: Mapping[str, PoolingStudy]  # by the figure's metric
 
     @property
     def outliers(self) -> list[WeekOfShop]:
@@ -121,27 +123,6 @@ class FleetStudy(NamedTuple):
     def judged(self) -> int:
         """The number of shops with enough weeks to be judged."""
         return sum(week.usual.position is not None for week in self.weeks)
-
-
-def keep_study(settings: Settings, store: Store, entries: list[RegistryEntry]) -> Path:
-    """Copy the marts and the registry's state to this machine, for the notebook.
-
-    Returns:
-        The folder.
-    """
-    folder = fleet_folder(settings) / REPORT_FOLDER
-    tables = {mart: read_mart(store, mart) for mart in SCHEMAS}
-    rows = [_row(entry) for entry in entries if entry.listed]
-    for name, table in (*tables.items(), ("databases", pa.Table.from_pylist(rows, _DATABASES))):
-        with writing(folder / f"{name}.parquet") as part:
-            pq.write_table(table, part)
-    return folder
-
-
-def last_day(folder: Path) -> date | None:
-    """Return the last day of any shop in what `keep_study` has copied; None without a day."""
-    days = pq.read_table(folder / "days.parquet", columns=["day"]).column("day")
-    return max(days.to_pylist(), default=None)
 
 
 def open_study() -> FleetStudy:
@@ -164,7 +145,7 @@ def study(folder: Path) -> FleetStudy:
     if not (folder / "databases.parquet").is_file():
         raise StaleDataError("no figures of a fleet yet. Run `d1lab fleet report`.")
     with scratch() as con:
-        for name in (*SCHEMAS, "databases"):
+        for name in FILES:
             con.from_parquet(str(folder / f"{name}.parquet")).create_view(name)
         return FleetStudy(
             ranking=con.sql(_RANKING).df(),
@@ -207,11 +188,17 @@ def _distance(week: WeekOfShop) -> float:
     return abs(week.revenue - middle) / half
 
 
-def _judged(con: duckdb.DuckDBPyConnection, metric: str) -> PoolingVerdict:
+def _judged(con: duckdb.DuckDBPyConnection, metric: str) -> PoolingStudy:
     given = {"metric": metric, "gap": HOLDOUT_DAYS, "normal": NORMAL}
-    rows = con.execute(_ESTIMATES, given).fetchall()
-    earlier, errors, later = ([row[place] for row in rows] for place in range(3))
-    return judge_pooling(earlier, errors, later)
+    found = con.execute(_ESTIMATES, given).df()
+    held = found[found["earlier"].notna()]
+    verdict = judge_pooling(
+        *(held[name].tolist() for name in ("earlier", "earlier_error", "value"))
+    )
+    if not verdict.is_better:
+        return PoolingStudy(verdict, None, None, found.head(0).assign(drawn=[]))
+    pooled = pool(found["value"].tolist(), found["error"].tolist())
+    return PoolingStudy(verdict, pooled.mean, pooled.spread, found.assign(drawn=pooled.values))
 
 
 def stale_since(last_day: date, today: date) -> int | None:
@@ -222,19 +209,3 @@ def stale_since(last_day: date, today: date) -> int | None:
     """
     age = today - last_day
     return age.days if age > timedelta(days=STALE_DAYS) else None
-
-
-def _row(entry: RegistryEntry) -> dict[str, Any]:
-    names = ("status", "kind", "message", "failures", "requests", "rows_read", "rows_written")
-    return {
-        "database": entry.name,
-        "plan": entry.database.plan,
-        "tried_at": _minute(entry.tried_at),
-        "succeeded_at": _minute(entry.succeeded_at),
-        "seconds": entry.seconds,
-        **{name: getattr(entry, name) for name in names},
-    }
-
-
-def _minute(moment: datetime | None) -> str | None:
-    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else None

@@ -171,7 +171,7 @@ def _remark(order: Order, results: list[JobResult]) -> str:
     """Return what is odd about a database whose reports all ended well; '' for nothing."""
     if order.reports or not all(result.job.task.report.is_of_usage for result in results):
         return ""
-    return "no shops in the data yet. Run `d1lab doctor` on it to see what is missing"
+    return "no shops in the data yet. To see what is missing: d1lab doctor"
 
 
 def _sentence(bad: list[JobResult]) -> str:

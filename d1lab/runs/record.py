@@ -139,7 +139,7 @@ class RunRecord(_Record):
     seconds: float | None = None
     database: str = "demo"
     plan: Literal["free", "paid"] = "paid"  # Cloudflare's, which sets prices and daily limits
-    url_kind: Literal["d1", "gateway", "wrangler", "sqlite", "dump"] = "sqlite"
+    url_kind: Literal["d1", "gateway", "wrangler", "sqlite", "dump", "fleet"] = "sqlite"
     parameters: dict[str, Any] = {}  # all resolved parameters, as passed to the notebook
     given: tuple[str, ...] = ()  # the names set by the caller; the others are defaults
     notebook_hash: str = ""
@@ -188,6 +188,8 @@ class RunRecord(_Record):
     @property
     def command(self) -> str:
         """The command that repeats this run, quoted for a POSIX shell."""
+        if self.url_kind == "fleet":  # of the marts of all databases
+            return "d1lab fleet report"
         words = ["d1lab", "run", self.report, *(("--shop", self.shop) if self.shop else ())]
         if self.database != "demo":
             words += ["--database", self.database]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sqlite3
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from d1lab.fleet.marts import add_rows
+from d1lab.fleet.store import DiskStore
 from tests.support.blocks import ROOT
 from tests.support.command_line import caller
 from tests.support.fleet import build_fleet, build_shop
@@ -108,7 +112,22 @@ def test_the_report_is_a_page(d1lab, tmp_path):
     d1lab("fleet", "add", "sqlite:shops/*.sqlite")
     assert "fleet.ipynb is missing" in d1lab("fleet", "report").err
     shutil.copyfile(ROOT / "notebooks" / "fleet.ipynb", tmp_path / "notebooks" / "fleet.ipynb")
+    day = {"database": "a", "shop": "<a&b>", "day": date(2026, 5, 1), "orders": 1}
+    amounts = {"revenue": 9.5, "savings": 0.0, "currency": "EUR"}
+    add_rows(DiskStore(tmp_path / "data" / "fleet.d"), "days", "a", [day | amounts])
+    (tmp_path / "reports" / "fleet.d" / "a").mkdir(parents=True)
+    (tmp_path / "reports" / "fleet.d" / "a" / "index.html").touch()
     ended = d1lab("fleet", "report", "--json")
     assert (ended.code, ended.json["status"]) == (0, "done"), ended
-    assert "2 databases with 0 shops" in Path(ended.json["page"]).read_text()
+    page = Path(ended.json["page"])
+    text = page.read_text()
+    assert "0 actions for 1 shop; 2 databases without a failure." in text
+    assert "Data through May\N{NO-BREAK SPACE}1,\N{NO-BREAK SPACE}2026, days in UTC." in text
+    assert "1 row in 3 tables" in text
+    [link, other] = re.findall(r'<a href="([^"]*fleet\.d[^"]*)">&lt;a&amp;b&gt;</a>', text)
+    assert link == other
+    assert (page.parent / link).is_file()
+    words = re.search(r'<code class="command" id="command">(.*?)</code>', text)
+    assert words
+    assert re.sub("<[^>]*>", "", words[1]) == "d1lab fleet report"
     assert "fleet/_/fleet/" in (tmp_path / "reports" / "index.html").read_text()

@@ -162,6 +162,15 @@ def test_table_shows_the_top_and_writes_all(tmp_path: Path):
     assert len(rows) == 1_235
 
 
+def test_rows_link_to_other_pages_of_the_reports_only():
+    """A link leads up to the folder of all pages, as a page makes no other requests."""
+    table = DataTable.from_frame(pd.DataFrame({"a": [1, 2, 3]}), title="T")
+    linked = table._replace(links=("../b/c.html#d", "javascript:alert(1)"))
+    again = DataTable.from_json(through_json(linked._repr_mimebundle_(), DataTable.MIME))
+    assert [again.link(row) for row in range(3)] == ["../b/c.html#d", "", ""]
+    assert table.link(0) == ""
+
+
 def test_short_table_needs_no_file(tmp_path: Path):
     """A table shown in full on the page is not written to a file."""
     table = DataTable.from_frame(pd.DataFrame({"a": [1]}), title="T", run_dir=tmp_path)

@@ -36,6 +36,19 @@ def test_rows_are_replaced_by_key_and_others_stay(tmp_path):
     assert path.stat().st_mtime_ns == before
 
 
+def test_a_report_that_runs_again_replaces_what_it_said_for_the_day(tmp_path):
+    """Also if it says nothing now; other days, reports, and shops stay."""
+    store = DiskStore(tmp_path)
+    others = [row("x", 1, date(2026, 4, 30)), row("y", 2), row("x", 3) | {"report": "other"}]
+    add_rows(store, "figures", "a", [row("x", 4), *others])
+    again = {"database": "a", "shop": "x", "report": "r", "as_of": DAY}
+    add_rows(store, "figures", "a", [], runs=[again])
+    found = read_mart(store, "figures")
+    assert sorted(found.column("value").to_pylist()) == [1, 2, 3]
+    add_rows(store, "figures", "b", [], runs=[again])
+    assert store.names("marts/figures") == ["a.parquet"]
+
+
 def test_a_mart_of_another_version_is_read_with_todays_columns(tmp_path):
     """A column that it does not have is missing; one that is gone is left out."""
     packed = io.BytesIO()

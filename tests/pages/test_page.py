@@ -235,8 +235,9 @@ def test_comparison_with_another_kind_of_run_says_so(page):
 
 @pytest.mark.parametrize("kind", get_args(RunRecord.model_fields["url_kind"].annotation))
 def test_every_kind_of_database_has_a_name(page, kind):
-    """A run over REST, by the gateway, or on a file: the page says which."""
-    assert "D1, " in page(url_kind=kind) or kind == "d1"
+    """A run over REST, by the gateway, on a file, or on a fleet's marts: the page says which."""
+    name = {"d1": "Cloudflare D1", "fleet": "marts of all databases"}.get(kind, "D1, ")
+    assert name in page(url_kind=kind)
 
 
 def test_gone_previous_run_is_no_error(page):
