@@ -33,7 +33,7 @@ from d1lab.analyses.inventory.demand import (
 )
 from d1lab.analyses.inventory.forecasters import BENCHMARK, RIVALS, moving_mean, smoothed, tsb
 from d1lab.analyses.inventory.new_products import start
-from d1lab.analyses.inventory.windows import as_matrix, past_of
+from d1lab.analyses.inventory.windows import as_matrix
 
 PROOF = Path(__file__).parents[1] / "docs" / "validation" / "demand-backtest.md"
 DATA = Path(__file__).parents[2] / "shared" / "data" / "online_retail.parquet"
@@ -209,7 +209,7 @@ def _newcomers(units: Floats) -> dict[str, float]:
     for origin in range(27, units.shape[1] - HORIZON_WEEKS + 1, 3):
         known = as_matrix(units[:, :origin])
         tails = [0.1, 0.9, 0.95]
-        begun = start(known, past_of(known), np.full(len(units), None), SHORT_WEEKS, tails)
+        begun = start(known, np.full(len(units), None), SHORT_WEEKS, tails)
         own = HORIZON_WEEKS * np.nansum(known, axis=1) / np.maximum(np.isfinite(known).sum(1), 1)
         sold = units[:, origin : origin + HORIZON_WEEKS].sum(axis=1)
         columns = np.column_stack([sold, begun.forecast_units, own, begun.ends])

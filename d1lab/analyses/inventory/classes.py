@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from d1lab.analyses.inventory.windows import in_parts, since_first_sale
 from d1lab.errors import InputError
 
 A_SHARE, B_SHARE = 0.80, 0.95  # of revenue
@@ -71,10 +72,14 @@ def variation(weeks: ArrayLike) -> Variation:
 
     Demand classes by Syntetos, Boylan & Croston (2005): interval 1.32, squared variation 0.49.
     """
-    units = np.array(weeks, dtype=np.float64)
+    units = np.asarray(weeks, dtype=np.float64)
     if units.ndim != 2:
         raise InputError(f"weekly demand must be a matrix of SKU x week, not {units.shape}")
-    units[~np.logical_or.accumulate(units > 0, axis=1)] = np.nan
+    parts = [_variation(since_first_sale(units[rows])) for rows in in_parts(len(units))]
+    return Variation(*(np.concatenate(each) for each in zip(*parts, strict=True)))
+
+
+def _variation(units: Floats) -> Variation:
     known, sold = np.isfinite(units), units > 0
     count, sales = known.sum(axis=1), sold.sum(axis=1)
     enough = count >= MIN_WEEKS

@@ -1,21 +1,27 @@
 """Demand forecast for the next 28 days: the best simple method per SKU, by a rolling backtest.
 
-The input is a matrix of weekly units, SKU x week, processed without a loop over SKUs. For each past
-week, every method forecasts the next four weeks from the data up to that week, and the method is
-chosen by the losses known at that time (`choice`). The error of the choice and the intervals based
-on it are therefore out of sample.
+The input is a matrix of weekly units, SKU x week, processed some thousand SKUs at a time, so that
+memory hardly grows with their number. For each past week, every method forecasts the next four
+weeks from the data up to that week, and the method is chosen by the losses known at that time
+(`choice`). The error of the choice and the intervals based on it are therefore out of sample.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from d1lab.analyses.inventory.choice import Chosen, Rated, choose, rated, scaled_error
+from d1lab.analyses.inventory.choice import (
+    Chosen,
+    Judges,
+    Rated,
+    choose,
+    judge,
+    scaled_error,
+)
 from d1lab.analyses.inventory.forecasters import (
     HORIZON_WEEKS,
     RIVALS,
@@ -27,9 +33,11 @@ from d1lab.analyses.inventory.new_products import CATEGORY_START, Start, start
 from d1lab.analyses.inventory.windows import (
     MIN_WEEKS,
     Past,
-    as_matrix,
+    checked,
+    in_parts,
     past_of,
     quantiles,
+    since_first_sale,
     spread,
 )
 from d1lab.errors import InputError
@@ -89,6 +97,15 @@ class DemandForecast(NamedTuple):
     coverage: float | None  # share of SKUs whose sales in the last window lie in their interval
 
 
+class _Backtest(NamedTuple):
+    """Backtest of some SKUs."""
+
+    demand: Demand  # without intervals
+    ends: Floats  # SKU x 2: forecast of 28 days, and the unit of its errors
+    then: Floats  # SKU x 3: sales of the last window, their forecast, and the unit of its errors
+    sums: Floats  # method x 5, the choice first: windows, sales, forecasts, losses, and errors
+
+
 def forecast(
     weeks: ArrayLike,
     *,
@@ -104,7 +121,8 @@ def forecast(
             while it was out of stock.
         level: Level of the interval, inside (0, 1).
         service_level: Probability that 28-day demand is at most `service_units`, inside (0, 1).
-        rivals: Forecast methods by name; the choice is compared with the first one.
+        rivals: Forecast methods by name; the choice is compared with the first one. A method gets
+            some of the SKUs at a time.
         categories: Category of each SKU, None where it has none; from them, products too new for
             a backtest get a forecast (`new_products`). Without it, they have none.
 
@@ -121,37 +139,52 @@ def forecast(
     conformal), in units of sqrt(forecast x weekly change), in which errors of large and small
     sellers have a similar distribution.
     """
-    units = as_matrix(weeks)
-    del weeks  # of a large shop, 40 MB
+    whole = checked(weeks)
     for share in (level, service_level):
         if not 0 < share < 1:
             raise InputError(f"invalid level {share}. Use a share between 0 and 1.")
-    past = past_of(units)
-
-    def tried() -> Iterator[Rated]:  # one at a time: all of them take gigabytes in large shops
-        return (rated(past, np.maximum(one(units), 0), service_level) for one in rivals.values())
-
-    chosen = choose(past, tried())
-    demand = _demand(units, past, chosen, next(tried()).level, list(rivals))
+    judges = judge(whole, list(rivals.values()), service_level)
+    scaled, parts = np.empty(whole.shape), list[_Backtest]()
+    for rows in in_parts(len(whole)):
+        parts.append(_backtest(judges, whole[rows], list(rivals), scaled[rows]))
     tails = np.array([(1 - level) / 2, (1 + level) / 2, service_level])
-    ends, coverage = _calibrated(past, chosen.rated, tails)
+    fields = zip(*(part.demand for part in parts), strict=True)
+    demand = Demand(*(np.concatenate(each) for each in fields))
+    total, unit = np.concatenate([part.ends for part in parts]).T
+    ends = total[:, None] + quantiles(scaled, tails) * unit[:, None]
     ends[demand.reason != None] = np.nan  # noqa: E711 - an array's elements
     low, high, service = np.maximum(ends, 0).T
     demand = demand._replace(forecast_low=low, forecast_high=high, service_units=service)
-    if categories is not None and len(units):
-        demand = _with_new(demand, start(units, past, categories, SHORT_WEEKS, tails))
-    tested = chain([(CHOSEN, chosen.rated)], zip(rivals, tried(), strict=True))
-    windows = np.isfinite(chosen.rated.loss)
-    return DemandForecast(demand, tuple(_scores(past, windows, tested, demand)), coverage)
+    coverage = _coverage(np.concatenate([part.then for part in parts]), scaled, tails[:2])
+    if categories is not None and len(whole):
+        demand = _with_new(demand, start(whole, categories, SHORT_WEEKS, tails))
+    sums = np.sum([part.sums for part in parts], axis=0)
+    return DemandForecast(demand, tuple(_scores([CHOSEN, *rivals], sums, demand)), coverage)
 
 
-def _calibrated(past: Past, chosen: Rated, tails: Floats) -> tuple[Floats, float | None]:
-    """Return quantiles of 28-day demand, SKU x tail, and the coverage of the first two."""
-    total = HORIZON_WEEKS * chosen.level
-    unit = spread(total, past.scale)
-    scaled = np.where(np.isfinite(chosen.loss), (past.sums - total) / unit, np.nan)
-    ends = total[:, -1:] + quantiles(scaled, tails) * unit[:, -1:]
-    return ends, _coverage(past.sums, total, unit, scaled, tails[:2])
+def _backtest(judges: Judges, weeks: Floats, names: list[str], scaled: Floats) -> _Backtest:
+    """Choose a method at each week for some SKUs, and test the choice.
+
+    Args:
+        judges: What all SKUs show.
+        weeks: Units of the SKUs.
+        names: Names of the methods.
+        scaled: Is filled with the errors of the choice: SKU x week, NaN without a test.
+    """
+    units = since_first_sale(weeks)
+    past = past_of(units)
+    rivals = list(judges.rated(units, past))
+    chosen = choose(past, rivals, judges.pooled)
+    total = HORIZON_WEEKS * chosen.rated.level
+    unit, windows = spread(total, past.scale), np.isfinite(chosen.rated.loss)
+    scaled[:] = np.where(windows, (past.sums - total) / unit, np.nan)
+    then = max(units.shape[1] - 1 - HORIZON_WEEKS, 0)
+    return _Backtest(
+        _demand(units, past, chosen, rivals[0].level, names),
+        np.stack([total[:, -1], unit[:, -1]], axis=1),
+        np.stack([past.sums[:, then], total[:, then], unit[:, then]], axis=1),
+        np.array([_summed(past, windows, one) for one in (chosen.rated, *rivals)]),
+    )
 
 
 def _with_new(demand: Demand, begun: Start) -> Demand:
@@ -190,14 +223,18 @@ def velocity_interval(
     Sales of single days are no guide: customers buy several units at once, and demand drifts. So
     the errors are those that means over `length` weeks had in the past, as for `forecast`.
     """
-    units = as_matrix(weeks)
-    past = past_of(units)
-    total = HORIZON_WEEKS * moving_mean(units, max(length, 1))
-    known = past.able & np.isfinite(total)
-    scaled = np.where(known, (past.sums - total) / spread(total, past.scale), np.nan)
+    whole = checked(weeks)
+    scaled, scale = np.empty(whole.shape), np.empty((len(whole), 1))
+    for rows in in_parts(len(whole)):
+        units = since_first_sale(whole[rows])
+        past = past_of(units)
+        total = HORIZON_WEEKS * moving_mean(units, max(length, 1))
+        known = past.able & np.isfinite(total)
+        scaled[rows] = np.where(known, (past.sums - total) / spread(total, past.scale), np.nan)
+        scale[rows] = past.scale[:, -1:]
     ends = quantiles(scaled, np.array([(1 - level) / 2, (1 + level) / 2]))
     now = HORIZON_DAYS * np.asarray(velocity, float)[:, None]
-    low, high = np.maximum(now + ends * spread(now, past.scale[:, -1:]), 0).T / HORIZON_DAYS
+    low, high = np.maximum(now + ends * spread(now, scale), 0).T / HORIZON_DAYS
     return low, high
 
 
@@ -247,34 +284,37 @@ def _share(top: Floats, bottom: Floats) -> Floats:
     return top / np.where(bottom > 0, bottom, np.nan)
 
 
-def _coverage(
-    sold: Floats, total: Floats, spread: Floats, scaled: Floats, tails: Floats
-) -> float | None:
-    """Return the coverage of the intervals of four weeks ago, calibrated on earlier windows."""
-    then = sold.shape[1] - 1 - HORIZON_WEEKS
+def _coverage(last: Floats, scaled: Floats, tails: Floats) -> float | None:
+    """Return the coverage of the intervals of four weeks ago, calibrated on earlier windows.
+
+    Args:
+        last: SKU x 3: sales of the window, their forecast, and the unit of its errors.
+        scaled: Errors of all windows in such units: SKU x week.
+        tails: Shares of the interval's ends.
+    """
+    then = scaled.shape[1] - 1 - HORIZON_WEEKS
     low, high = quantiles(scaled[:, : max(then - HORIZON_WEEKS + 1, 0)], tails)
-    tested = np.isfinite(scaled[:, then]) if then >= 0 else np.zeros(len(sold), bool)
+    tested = np.isfinite(scaled[:, then]) if then >= 0 else np.zeros(len(scaled), bool)
     if np.isnan(low) or not tested.any():
         return None
-    middle, unit, true = total[tested, then], spread[tested, then], sold[tested, then]
+    true, middle, unit = last[tested].T
     inside = (true >= np.maximum(middle + low * unit, 0)) & (true <= middle + high * unit)
     return float(inside.mean())
 
 
-def _scores(
-    past: Past,
-    windows: NDArray[np.bool_],
-    tested: Iterable[tuple[str, Rated]],
-    demand: Demand,
-) -> Iterator[ForecasterScore]:
-    """Score each method over the windows with a choice."""
-    for name, (level, loss) in tested:
-        where = windows & np.isfinite(loss)
-        if not where.any():
+def _summed(past: Past, windows: NDArray[np.bool_], one: Rated) -> list[float]:
+    """Return the number of a method's windows with a choice, and the sums of `_Backtest.sums`."""
+    where = windows & np.isfinite(one.loss)
+    error = scaled_error(past, one.level)[where].sum()
+    sums = (past.sums[where].sum(), HORIZON_WEEKS * one.level[where].sum(), one.loss[where].sum())
+    return [float(np.count_nonzero(where)), *map(float, sums), float(error)]
+
+
+def _scores(names: Sequence[str], sums: Floats, demand: Demand) -> Iterator[ForecasterScore]:
+    """Score each method over the windows of all SKUs with a choice."""
+    for name, (windows, sold, told, loss, error) in zip(names, sums.tolist(), strict=True):
+        if not windows:
             continue  # such as last year's weeks, in the first year
-        sold = past.sums[where].sum()
-        bias = float(HORIZON_WEEKS * level[where].sum() / sold - 1) if sold > 0 else None
-        means = float(loss[where].mean()), float(scaled_error(past, level)[where].mean())
+        bias = told / sold - 1 if sold > 0 else None
         taken = int((demand.rival == name).sum())
-        yield ForecasterScore(name, *means, bias, int(where.sum()), taken)
-        del level, loss, where  # before the next method's matrices
+        yield ForecasterScore(name, loss / windows, error / windows, bias, int(windows), taken)

@@ -2,12 +2,13 @@
 
 A method takes a matrix of weekly units (SKU x week, NaN if unknown) and returns a matrix of the
 same shape. Column t is the expected units per week after week t, computed only from weeks up to t;
-NaN without enough data. Loops run over weeks, not SKUs.
+NaN without enough data. Loops run over weeks, not SKUs. The forecast of a SKU depends on no other,
+so some of a shop's SKUs can be forecast at a time; `for_shop` prepares what does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 import numpy as np
@@ -20,7 +21,7 @@ YEAR_WEEKS = 52
 HORIZON_WEEKS = 4
 LONGEST_BLOCK = 13  # weeks, a quarter; rarer sales change little in longer blocks
 BLOCK_ALPHAS = (0.1, 0.2, 0.3)  # the range of statsforecast's search
-TOGETHER = 5_000  # SKUs of which many matrices are held at a time
+TOGETHER = 2_000  # SKUs of which many matrices are held at a time: 1.7 MB each for two years
 SHOP_WEIGHT = 5.0  # units a week with which the shop's season counts in a SKU's
 
 
@@ -92,11 +93,6 @@ def imapa(weeks: Floats) -> Floats:
     mean interval between sales, and each series of blocks is smoothed. Of the constants .1, .2, and
     .3, each SKU and level takes the one with the lowest squared error so far.
     """
-    some = range(0, max(len(weeks), 1), TOGETHER)
-    return np.concatenate([_imapa(weeks[first : first + TOGETHER]) for first in some])
-
-
-def _imapa(weeks: Floats) -> Floats:
     blocks = _mean_interval(weeks)
     total, count = np.zeros(weeks.shape), np.zeros(weeks.shape)
     for length in range(1, LONGEST_BLOCK + 1):
@@ -123,34 +119,68 @@ def _smoothed_blocks(weeks: Floats, length: int) -> Floats:
     age = np.cumsum(np.logical_or.accumulate(np.isfinite(weeks), axis=1), axis=1)
     means[age < length] = np.nan  # no whole block yet
     means = np.ascontiguousarray(means.T)  # a week is a row: the loop reads and writes rows
-    best, least = np.full(means.shape, np.nan), np.full(means.shape, np.inf)
-    for alpha in BLOCK_ALPHAS:
-        level, errors = means.copy(), np.zeros(means.shape)
-        for week in range(length, len(means)):
-            before, mean = level[week - length], means[week]
-            errors[week] = errors[week - length] + np.nan_to_num(mean - before) ** 2
-            level[week] = _updated(before, mean, alpha)
-        better = errors < least
-        best[better], least[better] = level[better], errors[better]
-    return best.T
+    alphas = np.array(BLOCK_ALPHAS)[:, None]
+    level = np.repeat(means[:, None], len(alphas), axis=1)  # week x constant x SKU
+    errors = np.zeros(level.shape)
+    for week in range(length, len(means)):
+        before = level[week - length]
+        change: Floats = means[week] - before
+        moved, known = before + alphas * change, np.isfinite(change)
+        errors[week] = errors[week - length] + np.where(known, change, 0.0) ** 2
+        level[week] = np.where(known, moved, np.where(np.isfinite(before), before, means[week]))
+    best = errors.argmin(axis=1)[:, None]  # the first of equal ones
+    return np.take_along_axis(level, best, axis=1)[:, 0].T
 
 
-def seasonal(weeks: Floats) -> Floats:
+def seasonal(weeks: Floats, shop: Floats | None = None) -> Floats:
     """Return the 8-week mean times how sales changed from such weeks to the next four, last year.
 
     Of the SKU, with the weight of its sales, and of the shop, with that of `SHOP_WEIGHT` units a
     week. NaN in the first year, and in the first weeks of the second.
+
+    Args:
+        weeks: As for all methods.
+        shop: How the shop's sales changed, as from `season_of`; None for that of these SKUs.
     """
     levels = moving_mean(weeks, 8)
     if weeks.shape[1] > YEAR_WEEKS:
-        before, after = levels[:, :-YEAR_WEEKS], seasonal_naive(weeks)[:, YEAR_WEEKS:]
-        known = np.isfinite(before) & np.isfinite(after)
-        before, after = np.where(known, before, 0.0), np.where(known, after, 0.0)
-        sums: Floats = before.sum(axis=0)
-        shop = after.sum(axis=0) / np.where(sums > 0, sums, np.nan)
+        shop = season_of([weeks]) if shop is None else shop
+        before, after = _last_year(levels, weeks)
         levels[:, YEAR_WEEKS:] *= (after + SHOP_WEIGHT * shop) / (before + SHOP_WEIGHT)
     levels[:, :YEAR_WEEKS] = np.nan
     return levels
+
+
+def season_of(parts: Iterable[Floats]) -> Floats:
+    """Return how a shop's sales changed from eight weeks to the next four, a year before each week.
+
+    Args:
+        parts: The units of its SKUs, some at a time; at least one part.
+    """
+    sums = np.zeros((2, 0))
+    for weeks in parts:
+        sides = _last_year(moving_mean(weeks, 8), weeks)
+        sums = sums if sums.size else np.zeros((2, sides[0].shape[1]))
+        sums = np.array([added_up(*each) for each in zip(sums, sides, strict=True)])
+    return sums[1] / np.where(sums[0] > 0, sums[0], np.nan)
+
+
+def _last_year(levels: Floats, weeks: Floats) -> tuple[Floats, Floats]:
+    """Return units a week up to a year before, and in the four weeks after; 0 if one is unknown."""
+    before, after = levels[:, :-YEAR_WEEKS], seasonal_naive(weeks)[:, YEAR_WEEKS:]
+    known = np.isfinite(before) & np.isfinite(after)
+    return np.where(known, before, 0.0), np.where(known, after, 0.0)
+
+
+def added_up(total: Floats, values: Floats) -> Floats:
+    """Return the sum of each week over SKUs, added to that of the SKUs before.
+
+    In the order of the SKUs, however many are taken at a time. The values are changed.
+    """
+    if len(values):
+        values[0] += total
+        total = values.sum(axis=0)
+    return total
 
 
 def blend(weeks: Floats) -> Floats:
@@ -179,3 +209,17 @@ RIVALS: dict[str, Rival] = {
     "season": seasonal,
 }
 """Forecast methods by name; the first one is the benchmark, and is chosen in a tie."""
+
+
+def for_shop(rivals: Iterable[Rival], parts: Iterable[Floats]) -> list[Rival]:
+    """Return the methods with what they take from all SKUs of a shop.
+
+    Args:
+        rivals: The methods.
+        parts: The units of all SKUs, some at a time; at least one part.
+    """
+    rivals = list(rivals)
+    if seasonal not in rivals:
+        return rivals
+    prepared = partial(seasonal, shop=season_of(parts))
+    return [prepared if one is seasonal else one for one in rivals]

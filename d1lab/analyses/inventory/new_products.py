@@ -13,8 +13,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from d1lab.analyses.inventory.forecasters import HORIZON_WEEKS, Floats, moving_mean
-from d1lab.analyses.inventory.windows import Past, quantiles, spread
+from d1lab.analyses.inventory.forecasters import HORIZON_WEEKS, Floats, added_up, moving_mean
+from d1lab.analyses.inventory.windows import (
+    in_parts,
+    past_of,
+    quantiles,
+    since_first_sale,
+    spread,
+)
 
 CATEGORY_START = "category start"
 """Name of this forecast beside those of `forecasters.RIVALS`."""
@@ -32,47 +38,62 @@ class Start(NamedTuple):
     weight: float  # weeks with which a category counts today; NaN without a category
 
 
-class _Category(NamedTuple):
-    """Established products of the category of each new SKU, at each week: SKU x week."""
+class _Categories(NamedTuple):
+    """Established products of each category, at each week."""
 
-    mean: Floats  # units per week; NaN with too few of them
+    mean: Floats  # category x week: units per week; NaN with too few of them
     weight: Floats  # one item per week: K
 
 
-def start(
-    units: Floats, past: Past, categories: ArrayLike, age_weeks: int, shares: ArrayLike
-) -> Start:
+class _Newcomers(NamedTuple):
+    """Forecasts for some of the SKUs that are or were new, and how they did: SKU x week."""
+
+    total: Floats  # units in 28 days
+    unit: Floats  # of its errors
+    scaled: Floats  # errors; NaN unless the SKU was new
+    new: NDArray[np.bool_]
+
+
+def start(weeks: Floats, categories: ArrayLike, age_weeks: int, shares: ArrayLike) -> Start:
     """Forecast the SKUs that are new: those whose first sale came after the data began.
 
     Args:
-        units: Result of `windows.as_matrix`.
-        past: Result of `windows.past_of`.
+        weeks: Units, SKU x week, newest last; NaN if unknown.
         categories: Category of each SKU; those without one (None) are one category.
         age_weeks: SKUs are new for fewer weeks than this since their first sale; the quantiles
             are those of all such weeks in the past.
         shares: Shares of the quantiles, inside (0, 1).
     """
+    codes = _codes(categories)
+    known = _categories(weeks, codes)
+    forecast_units, unit = np.full((2, len(weeks)), np.nan)
+    errors: list[Floats] = []
+    for rows in in_parts(len(weeks)):
+        units = since_first_sale(weeks[rows])
+        new = _new(np.isfinite(units), age_weeks)
+        some = np.flatnonzero(new.any(axis=1))
+        found = _newcomers(units[some], new[some], known.mean[codes[rows][some]], known.weight)
+        errors.append(found.scaled[np.isfinite(found.scaled)])
+        now = found.new[:, -1]
+        forecast_units[rows][some[now]] = found.total[now, -1]
+        unit[rows][some[now]] = found.unit[now, -1]
+    tails = quantiles(np.concatenate(errors), np.asarray(shares, float))
+    ends = np.maximum(forecast_units[:, None] + tails * unit[:, None], 0)
+    return Start(forecast_units, ends, float(known.weight[-1]))
+
+
+def _newcomers(units: Floats, new: NDArray[np.bool_], mean: Floats, weight: Floats) -> _Newcomers:
+    """Forecast some SKUs at each week from their own weeks and their category's mean."""
     known = np.isfinite(units)
-    new = _new(known, age_weeks)
-    rows = np.flatnonzero(new.any(axis=1))
-    category = _categories(units, past, categories, rows)
-    known, new, sums = known[rows], new[rows], past.sums[rows]
     count = np.cumsum(known, axis=1)
-    own = np.cumsum(np.where(known, units[rows], 0.0), axis=1)
-    drawn = own + category.weight * category.mean
-    level = np.maximum(drawn / np.maximum(count + category.weight, 1), 0)
-    total = HORIZON_WEEKS * level
+    own = np.cumsum(np.where(known, units, 0.0), axis=1)
+    total = HORIZON_WEEKS * np.maximum((own + weight * mean) / np.maximum(count + weight, 1), 0)
     # A newcomer has few changes of its own: its category's are the scale. With weeks of variance v,
     # the error of a sum of h is that of the weeks, h v, and of the mean, h^2 v / (n + K).
-    share = 1 + HORIZON_WEEKS / np.maximum(count + category.weight, 1)
-    unit = spread(total, np.maximum(category.mean, 1) ** 2) * np.sqrt(share)
-    scaled = np.where(new, (sums - total) / unit, np.nan)
-    tails = quantiles(scaled, np.asarray(shares, float))
-    now = new[:, -1]
-    forecast_units, ends = np.full(len(units), np.nan), np.full((len(units), len(tails)), np.nan)
-    forecast_units[rows[now]] = total[now, -1]
-    ends[rows[now]] = np.maximum(total[now, -1:] + tails * unit[now, -1:], 0)
-    return Start(forecast_units, ends, float(category.weight[-1]))
+    share = 1 + HORIZON_WEEKS / np.maximum(count + weight, 1)
+    unit = spread(total, np.maximum(mean, 1) ** 2) * np.sqrt(share)
+    scaled = np.where(new, (past_of(units).sums - total) / unit, np.nan)
+    return _Newcomers(total, unit, scaled, new)
 
 
 def _new(known: NDArray[np.bool_], age_weeks: int) -> NDArray[np.bool_]:
@@ -83,39 +104,38 @@ def _new(known: NDArray[np.bool_], age_weeks: int) -> NDArray[np.bool_]:
     return late & (age > 0) & (age < age_weeks)
 
 
-def _categories(
-    units: Floats, past: Past, categories: ArrayLike, rows: NDArray[np.intp]
-) -> _Category:
-    """Return the categories of some SKUs, from all established products."""
-    codes = _codes(categories)
-    mean = moving_mean(units, MEAN_WEEKS)
-    settled = past.able & np.isfinite(mean)
-    middle, enough = _means(np.where(settled, mean, 0.0), settled, codes)
-    squares = moving_mean(units**2, MEAN_WEEKS) - mean**2
-    within = _average(squares, settled) * MEAN_WEEKS / (MEAN_WEEKS - 1)
-    between = _average((mean - middle[codes]) ** 2, settled) - within / MEAN_WEEKS
+def _categories(weeks: Floats, codes: NDArray[np.intp]) -> _Categories:
+    """Return the categories by number, from all established products."""
+    count = weeks.shape[1]
+    sums = np.zeros((codes.max(initial=-1) + 1, count))
+    counts, squares, all_of_them = np.zeros_like(sums), np.zeros(count), np.zeros(count)
+    for rows in in_parts(len(weeks)):
+        units, mean, settled = _established(weeks[rows])
+        np.add.at(sums, codes[rows], np.where(settled, mean, 0.0))
+        np.add.at(counts, codes[rows], settled)
+        variance = moving_mean(units**2, MEAN_WEEKS) - mean**2
+        squares = added_up(squares, np.where(settled, variance, 0.0))
+        all_of_them += settled.sum(axis=0)
+    middle, apart = sums / np.maximum(counts, 1), np.zeros(count)
+    for rows in in_parts(len(weeks)):
+        _, mean, settled = _established(weeks[rows])
+        apart = added_up(apart, np.where(settled, (mean - middle[codes[rows]]) ** 2, 0.0))
+    products = np.maximum(all_of_them, 1)
+    within = squares / products * MEAN_WEEKS / (MEAN_WEEKS - 1)
+    between = apart / products - within / MEAN_WEEKS
     least = np.maximum(within / MAX_WEIGHT, 1e-12)
     weight = np.minimum(within / np.maximum(between, least), MAX_WEIGHT)
-    return _Category(np.where(enough, middle, np.nan)[codes[rows]], weight)
+    return _Categories(np.where(counts >= MIN_ESTABLISHED, middle, np.nan), weight)
+
+
+def _established(weeks: Floats) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """Return the units of some SKUs, their mean at each week, and whether they are established."""
+    units = since_first_sale(weeks)
+    mean = moving_mean(units, MEAN_WEEKS)
+    return units, mean, past_of(units).able & np.isfinite(mean)
 
 
 def _codes(categories: ArrayLike) -> NDArray[np.intp]:
     """Return categories as numbers from 0."""
     names = [name if isinstance(name, str) else "" for name in np.asarray(categories, object)]
     return np.unique(names, return_inverse=True)[1]
-
-
-def _means(
-    values: Floats, known: NDArray[np.bool_], codes: NDArray[np.intp]
-) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return the mean of each category at each week, and whether it has enough products."""
-    sums = np.zeros((codes.max(initial=-1) + 1, values.shape[1]))
-    counts = np.zeros_like(sums)
-    np.add.at(sums, codes, values)
-    np.add.at(counts, codes, known)
-    return sums / np.maximum(counts, 1), counts >= MIN_ESTABLISHED
-
-
-def _average(values: Floats, where: NDArray[np.bool_]) -> Floats:
-    """Return the mean over SKUs at each week; 0 without any."""
-    return np.where(where, values, 0.0).sum(axis=0) / np.maximum(where.sum(axis=0), 1)

@@ -66,12 +66,9 @@ def study(
         plan: Planning assumptions.
     """
     plan, days = plan or Assumptions(), int(stock["period_days"].iloc[0])
-    rated = _with_rates(stock, demand_matrix(weeks, stock["sku"]))
-    found = forecast(
-        demand_matrix(weeks, stock["sku"]),
-        service_level=plan.service_level,
-        categories=stock["category"],
-    )
+    demand = demand_matrix(weeks, stock["sku"])
+    rated = _with_rates(stock, demand)
+    found = forecast(demand, service_level=plan.service_level, categories=stock["category"])
     products = _with_forecast(rated, found, plan)
     return InventoryStudy(_marked(products, until, days), weeks, found, discounts, plan, days)
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from d1lab.analyses.inventory.forecasters import HORIZON_WEEKS, Floats
+from d1lab.analyses.inventory.forecasters import HORIZON_WEEKS, TOGETHER, Floats
 from d1lab.errors import InputError
 
 MIN_WEEKS = 8  # since the first sale, required for a forecast
@@ -32,17 +32,34 @@ def as_matrix(weeks: ArrayLike) -> Floats:
     Raises:
         InputError: `weeks` is not a matrix of numbers.
     """
+    return since_first_sale(checked(weeks))
+
+
+def checked(weeks: ArrayLike) -> Floats:
+    """Return weekly units as a matrix, without a copy if they are one.
+
+    Raises:
+        InputError: `weeks` is not a matrix of numbers.
+    """
     try:
-        units = np.array(weeks, dtype=np.float64)
+        units = np.asarray(weeks, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise InputError(f"weekly demand must be a matrix of numbers: {error}") from None
     if units.ndim != 2 or units.shape[1] == 0 or np.isinf(units).any():
         raise InputError(
             f"weekly demand must be a matrix of SKU x week, finite or NaN, not {units.shape}"
         )
-    started = np.logical_or.accumulate(units > 0, axis=1)
-    units[~started] = np.nan  # a SKU was possibly not for sale before its first sale
     return units
+
+
+def since_first_sale(weeks: Floats) -> Floats:
+    """Return a copy with NaN before each SKU's first sale: it was possibly not for sale then."""
+    return np.where(np.logical_or.accumulate(weeks > 0, axis=1), weeks, np.nan)
+
+
+def in_parts(skus: int) -> list[slice]:
+    """Return the SKUs in parts, of which many matrices can be held at a time."""
+    return [slice(first, first + TOGETHER) for first in range(0, max(skus, 1), TOGETHER)]
 
 
 def past_of(units: Floats) -> Past:
@@ -81,7 +98,7 @@ def quantiles(scaled: Floats, shares: Floats) -> Floats:
     known = scaled[np.isfinite(scaled)]
     if len(known) < MIN_CALIBRATION:
         return np.full(len(shares), np.nan)
-    return np.quantile(known, shares)
+    return np.quantile(known, shares, overwrite_input=True)  # a copy already
 
 
 def by_then(values: NDArray[Any]) -> Floats:

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from d1lab.analyses.inventory.choice import (
+    PooledRating,
     Rated,
-    _bias,
-    _pooled,
+    RatingSums,
     _score,
     choose,
+    enough_skus,
+    error_quantile,
     rated,
     running_quantile,
     scaled_error,
@@ -34,9 +36,9 @@ def test_the_quantile_is_that_of_the_windows_complete_by_then(share):
 
 @pytest.mark.parametrize(("rows", "share_of_odd"), [(39_999, 0.5), (40_000, 0.0)])
 def test_of_400_000_errors_every_second_sku_counts(rows, share_of_odd):
-    """Odd rows are off by 1, even ones by 0: with all of them, the 75% quantile is 1."""
-    errors = np.tile((np.arange(rows) % 2.0)[:, None], (1, 10))
-    assert running_quantile(errors, 0.75)[-1] == (1.0 if share_of_odd else 0.0)
+    assert (np.arange(rows)[enough_skus(rows, 10)] % 2).mean() == pytest.approx(
+        share_of_odd, abs=1e-4
+    )
 
 
 def _windows(skus: int, weeks: int, seed: int = 3) -> tuple[Past, np.random.Generator]:
@@ -48,6 +50,15 @@ def _windows(skus: int, weeks: int, seed: int = 3) -> tuple[Past, np.random.Gene
     able = np.ones((skus, weeks), bool)
     able[0, :3] = False
     return Past(sums, sums**2 / 4 + 2, scale, able), rng
+
+
+def _pooled(past: Past, one: Rated) -> PooledRating:
+    """Add the SKUs one at a time."""
+    sums = RatingSums(past.sums.shape[1])
+    for sku in range(len(past.sums)):
+        rows = slice(sku, sku + 1)
+        sums.add(Past(*(each[rows] for each in past)), Rated(*(each[rows] for each in one)))
+    return sums.pooled()
 
 
 def test_a_score_is_the_mean_loss_drawn_toward_all_skus_and_its_bias_beyond_the_benchmark():
@@ -67,8 +78,8 @@ def test_a_score_is_the_mean_loss_drawn_toward_all_skus_and_its_bias_beyond_the_
         ]
         return abs(sum(errors)) / max(len(errors), 1)
 
-    excess = np.maximum(_bias(past, one) - _bias(past, benchmark), 0)
-    found = _score(one.loss, _pooled(one.loss)) + excess
+    pooled, usual = _pooled(past, one), _pooled(past, benchmark)
+    found = _score(one.loss, pooled.loss) + np.maximum(pooled.bias - usual.bias, 0)
     for week in range(14):
         known = one.loss[:, : max(week - 3, 0)]
         everywhere = known[np.isfinite(known)]
@@ -85,7 +96,8 @@ def test_the_first_of_equal_methods_is_chosen_and_none_without_a_forecast():
     same = Rated(np.full((2, 14), 2.0), np.ones((2, 14)))
     worse = same._replace(loss=np.full((2, 14), 3.0))
     gap = same._replace(level=np.where(np.arange(14) == 9, np.nan, same.level))
-    found = choose(past, [gap, worse, same])
+    rivals = [gap, worse, same]
+    found = choose(past, rivals, [_pooled(past, one) for one in rivals])
     assert found.rival[1].tolist() == [-1] * 4 + [0] * 5 + [2] + [0] * 4
     assert found.rated.loss[1, 9] == 1
     assert np.isnan(found.rated.level[1, :4]).all()
@@ -95,7 +107,7 @@ def test_errors_are_scaled_and_a_loss_is_of_the_quantile():
     """Root mean squared error of four weeks, and 95% of what runs short or 5% of what stays."""
     past, _ = _windows(2, 14)
     level = np.full((2, 14), 2.0)
-    found = rated(past, level, 0.95)
+    found = rated(past, level, error_quantile(past, level, 0.95), 0.95)
     known = past.able & np.isfinite(past.sums)
     error = scaled_error(past, level)
     assert (np.isfinite(error) == known).all()

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from d1lab.analyses.inventory import windows
+from d1lab.analyses.inventory.classes import variation
 from d1lab.analyses.inventory.demand import _coverage, _share, forecast, velocity_interval
 from d1lab.analyses.inventory.forecasters import RIVALS
 from d1lab.errors import InputError
@@ -234,17 +236,47 @@ def test_coverage_is_of_the_last_window_by_those_before_it():
     scaled[:, 8:11] = 1e6  # not complete then
     then = weeks - 5
     scaled[:4, then] = 0.0
-    total, unit, sold = np.full((25, weeks), 10.0), np.full((25, weeks), 2.0), scaled.copy()
-    tails = np.array([0.25, 0.75])
     low, high = 10 + 2 * 6.0, 10 + 2 * 18.0
-    sold[:4, then] = low, high, low - 1e-6, high + 1e-6
-    assert _coverage(sold, total, unit, scaled, tails) == 0.5
+    last = np.tile([0.0, 10, 2], (25, 1))
+    last[:4, 0] = low, high, low - 1e-6, high + 1e-6
+    tails = np.array([0.25, 0.75])
+    assert _coverage(last, scaled, tails) == 0.5
     scaled[0, 4] = nan
-    assert _coverage(sold, total, unit, scaled, tails) is None  # 99
-    assert _coverage(*(np.zeros((2, 4)),) * 4, tails) is None
+    assert _coverage(last, scaled, tails) is None  # 99
+    assert _coverage(np.zeros((2, 3)), np.zeros((2, 4)), tails) is None
     few = scaled.copy()
     few[0, 4], few[:, then] = 0, nan
-    assert _coverage(sold, total, unit, few, tails) is None  # nothing to test
+    assert _coverage(last, few, tails) is None  # nothing to test
+
+
+def test_how_many_skus_are_taken_at_a_time_changes_nothing(monkeypatch):
+    """Of 23 SKUs of three categories, of which eight are new, all or three at a time.
+
+    Sums over all windows, the scores, differ in their last digit.
+    """
+    rng = np.random.default_rng(5)
+    units = rng.poisson(rng.gamma(1, 4, (23, 1)), (23, 110)).astype(float)
+    units[15:, :100], units[3, 40:44] = 0, nan
+    units[20:22, :60] = rng.poisson(3, (2, 60))
+    categories = np.array([["tea", "mugs", None][sku % 3] for sku in range(23)], dtype=object)
+
+    def found():
+        return (
+            forecast(units, categories=categories),
+            velocity_interval(units, units[:, -8:].mean(axis=1) / 7, length=8),
+            variation(units),
+        )
+
+    (whole, *others), _ = found(), monkeypatch.setattr(windows, "TOGETHER", 3)
+    parts, *others_in_parts = found()
+    assert "category start" in whole.demand.rival
+    assert parts.coverage == whole.coverage
+    pairs = zip((parts.demand, *others_in_parts), (whole.demand, *others), strict=True)
+    for one, other in chain.from_iterable(zip(*pair, strict=True) for pair in pairs):
+        np.testing.assert_array_equal(one, other)
+    for score, other in zip(parts.rivals, whole.rivals, strict=True):
+        assert score[1:4] == pytest.approx(other[1:4], rel=1e-12)
+        assert (score.rival, *score[4:]) == (other.rival, *other[4:])
 
 
 def test_forecast_has_no_interval_without_enough_windows():

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from d1lab.analyses.inventory import forecasters
 from d1lab.analyses.inventory.demand import forecast
 from d1lab.analyses.inventory.forecasters import (
     RIVALS,
+    for_shop,
     imapa,
     moving_mean,
     seasonal,
@@ -123,13 +123,14 @@ def test_rivals_by_hand():
     assert seasonal_naive(np.arange(60.0)[None])[0, 51:54].tolist() == [1.5, 2.5, 3.5]
 
 
-def test_imapa_of_many_skus_is_that_of_each(monkeypatch):
-    """They are taken a few at a time: here two of five, in their order."""
-    weeks = np.random.default_rng(3).poisson(0.4, (5, 40)).astype(float)
-    whole = imapa(weeks)
-    monkeypatch.setattr(forecasters, "TOGETHER", 2)
-    np.testing.assert_array_equal(imapa(weeks), whole)
-    assert imapa(weeks[:0]).shape == (0, 40)
+@pytest.mark.parametrize("weeks", [40, 70])
+def test_some_skus_have_the_forecasts_of_all(weeks):
+    """What a method takes from the whole shop is prepared for all of its SKUs."""
+    units = np.random.default_rng(3).poisson(0.4, (5, weeks)).astype(float)
+    prepared = for_shop(RIVALS.values(), [units[:3], units[3:]])
+    for whole, some in zip(RIVALS.values(), prepared, strict=True):
+        found = np.concatenate([some(units[:2]), some(units[2:]), some(units[:0])])
+        np.testing.assert_array_equal(found, whole(units))
 
 
 def test_imapa_is_that_of_the_published_algorithm():

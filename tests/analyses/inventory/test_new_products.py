@@ -9,7 +9,7 @@ import pytest
 
 from d1lab.analyses.inventory.demand import SHORT_WEEKS, forecast
 from d1lab.analyses.inventory.new_products import CATEGORY_START, start
-from d1lab.analyses.inventory.windows import as_matrix, past_of
+from d1lab.analyses.inventory.windows import as_matrix
 
 
 def test_a_newcomer_is_drawn_toward_its_category():
@@ -25,8 +25,7 @@ def test_a_newcomer_is_drawn_toward_its_category():
     own = np.repeat([means[:6].mean(), means[6:].mean()], 6)
     within = last.var(axis=1, ddof=1).mean()
     k = within / (((means - own) ** 2).mean() - within / 8)
-    units = as_matrix(weeks)
-    found = start(units, past_of(units), category, SHORT_WEEKS, [0.95])
+    found = start(weeks, category, SHORT_WEEKS, [0.95])
     assert found.weight == pytest.approx(k)
     assert found.forecast_units[12] == pytest.approx(4 * (6 + k * own[0]) / (3 + k))
     assert np.isnan(found.forecast_units[:12]).all()  # they were for sale when the data begins
@@ -47,7 +46,7 @@ def test_forecasts_and_intervals_equal_plain_loops():
     weeks[5, 20] = np.nan
     category = np.where(np.arange(60) % 7 == 0, "rare", "tea")
     units = as_matrix(weeks)
-    found = start(units, past_of(units), category, 15, [0.1, 0.95])
+    found = start(weeks, category, 15, [0.1, 0.95])
 
     @cache
     def at(week: int) -> tuple[dict[str, float], float]:
@@ -100,13 +99,11 @@ def test_a_category_counts_as_a_year_at_most_and_as_nothing_where_products_diffe
     weeks = np.full((11, 30), np.nan)
     weeks[:10] = 2 + np.tile([1.0, -1.0], 15)  # every product has the same mean
     weeks[10, 29] = 6.0
-    units = as_matrix(weeks)
-    alike = start(units, past_of(units), [None] * 11, SHORT_WEEKS, [0.5])
+    alike = start(weeks, [None] * 11, SHORT_WEEKS, [0.5])
     assert alike.weight == 52
     assert alike.forecast_units[10] == pytest.approx(4 * (6 + 52 * 2) / 53)
     weeks[:10] += np.arange(0, 10, 1)[:, None]
-    units = as_matrix(weeks)
-    apart = start(units, past_of(units), [None] * 11, SHORT_WEEKS, [0.5])
+    apart = start(weeks, [None] * 11, SHORT_WEEKS, [0.5])
     mean, k = 6.5, apart.weight
     assert 0 < k < 1
     assert apart.forecast_units[10] == pytest.approx(4 * (6 + k * mean) / (1 + k))
