@@ -86,6 +86,10 @@ class UsageTail:
         parts = (path.read_bytes()[self._began.get(path, 0) :] for path in _logs(self._folder))
         return tuple(line for part in parts for line in part.splitlines())
 
+    def usage(self) -> Usage:
+        """Return their sum, without truncated ones."""
+        return sum((each.usage for each in _parsed(self.read())), Usage())
+
 
 def add_lines(folder: Path, lines: Iterable[bytes], *, command: str) -> None:
     """Add lines of another log, of a `UsageTail`.
@@ -182,8 +186,12 @@ def _by_day(lines: Iterable[Spent]) -> list[DayUsage]:
 
 
 def _lines(path: Path) -> list[Spent]:
+    return _parsed(path.read_bytes().splitlines())
+
+
+def _parsed(lines: Iterable[bytes]) -> list[Spent]:
     found: list[Spent] = []
-    for line in path.read_bytes().splitlines():
+    for line in lines:
         try:
             entry = orjson.loads(line)
         except orjson.JSONDecodeError:  # a process was killed during a write

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from d1lab.config import Settings
+from d1lab.counting import counted
 from d1lab.d1.usage_log import add_lines
 from d1lab.errors import UnknownName
 from d1lab.fleet.entry import RegistryEntry
@@ -57,7 +58,7 @@ class PlannedDatabase(NamedTuple):
 class FleetResult(NamedTuple):
     """How a run of a fleet ended."""
 
-    outcomes: tuple[Outcome, ...]  # one per database, of its last attempt
+    outcomes: tuple[Outcome, ...]  # one per database: its last attempt, with what all of them used
     taken: tuple[str, ...]  # databases that another coordinator was working on, or had done
     left: tuple[str, ...]  # due databases that the breaker kept from starting
     stopped: str  # why no more databases were started; '' if all were
@@ -111,7 +112,9 @@ def _planned(entry: RegistryEntry, request: FleetRequest, now: datetime) -> Plan
         )
         reason = after if entry.status == "failed" else "due" if entry.tried_at else "not run yet"
     else:
-        due, reason = False, f"due {entry.due_at:%Y-%m-%d %H:%M} UTC"
+        when = f"{entry.due_at:%Y-%m-%d %H:%M} UTC"
+        pause = f"failed in {counted(entry.failures, 'run')} ({entry.kind}), tried again {when}"
+        due, reason = False, pause if entry.status == "failed" else f"due {when}"
     return PlannedDatabase(entry.name, due, reason)
 
 
@@ -253,7 +256,7 @@ class _Coordinator:
             return
         if outcome.state != claimed.order.state:
             drop_state(self._settings, claimed.order.target, outcome.name, claimed.order.state)
-        self._outcomes[outcome.name] = outcome
+        self._outcomes[outcome.name] = _with_earlier(outcome, self._outcomes.get(outcome.name))
         log_event(_log, "attempt ended", name=outcome.name, attempt=claimed.attempt, again=again)
         if again:
             pause = self._sleep * 2 ** (claimed.attempt - 1)
@@ -262,6 +265,16 @@ class _Coordinator:
             self._again.append(
                 _Claimed(order, claimed.attempt + 1, time.monotonic() + pause, claimed.began)
             )
+
+
+def _with_earlier(outcome: Outcome, earlier: Outcome | None) -> Outcome:
+    """Return the outcome of an attempt with what the earlier ones of the run used, too."""
+    if earlier is None:
+        return outcome
+    names = ("pushed", "rows_pulled", "rows_read", "rows_written", "requests", "seconds")
+    return outcome._replace(
+        **{name: getattr(outcome, name) + getattr(earlier, name) for name in names}
+    )
 
 
 def _outcome_of(order: Order, future: Future[Outcome]) -> Outcome:
@@ -301,5 +314,5 @@ class Breaker:
         if outcome.kind in self._KINDS and len(self._names) >= BREAKER_AFTER:
             self.open = (
                 f"{BREAKER_AFTER} databases in a row failed ({outcome.kind}), the last one with: "
-                f"{outcome.message}"
+                f"{outcome.message.removesuffix('.')}"
             )

@@ -11,7 +11,9 @@ from d1lab.fleet.order import Outcome
 from d1lab.fleet.sources import FleetDatabase
 
 EARLY = 0.1  # part of a database's rhythm that it can be early, so that a daily timer skips none
-PAUSE_AFTER = 5  # failures in a row of one kind; then the database is tried less and less often
+PAUSE_AFTER = (
+    5  # runs in a row that failed in one way; then the database is tried less and less often
+)
 LONGEST_PAUSE_HOURS = 24 * 7.0
 
 
@@ -51,12 +53,22 @@ class RegistryEntry(NamedTuple):
         return None if budget is None else max(budget - spent, 0)
 
 
-def changes_after(entry: RegistryEntry, outcome: Outcome, began: datetime) -> dict[str, Any]:
-    """Return the columns that an attempt changes."""
+def changes_after(
+    entry: RegistryEntry, outcome: Outcome, began: datetime, *, again: bool = False
+) -> dict[str, Any]:
+    """Return the columns that an attempt changes.
+
+    Args:
+        entry: The database before it.
+        outcome: How it ended.
+        began: When it began, UTC.
+        again: Whether the same run tries again: its attempts are one failure.
+    """
     day = began.date().isoformat()
     before = entry if entry.day == day else None
     same = entry.status == "failed" and entry.kind == outcome.kind
-    failures = 0 if outcome.status == "done" else entry.failures + 1 if same else 1
+    before_it = entry.failures if same else 0
+    failures = 0 if outcome.status == "done" else before_it + (not again)
     due = _due_at(entry, outcome, began, failures)
     return {
         "status": outcome.status,

@@ -49,13 +49,15 @@ class Outcome(NamedTuple):
 
 def failed(order: Order, error: BaseException, kind: FailureKind | None = None) -> Outcome:
     """Return the outcome of an order that ended with an error."""
-    is_ours = isinstance(error, D1labError | OSError)
+    is_ours, why = isinstance(error, D1labError | OSError), kind or kind_of(error)
     message = str(error) if is_ours else f"unexpected {type(error).__name__}: {error}"
+    if why == "machine":
+        message = f"the disk or the memory of the worker is full: {error}"
     resets_at = error.resets_at.isoformat() if isinstance(error, D1QuotaError) else ""
     return Outcome(
         order.name,
         "failed",
-        kind or kind_of(error),
+        why,
         message,
         resets_at=resets_at,
         state=order.state,

@@ -234,7 +234,7 @@ class Registry:
             row = con.execute("SELECT * FROM databases WHERE name = ?", (outcome.name,)).fetchone()
             if lease is None or row is None:
                 return False
-            changes = changes_after(entry_of(row, ()), outcome, began)
+            changes = changes_after(entry_of(row, ()), outcome, began, again=keep_claim)
             if partial and outcome.status == "done":
                 del changes["due_at"]
             sets = ", ".join(f"{name} = :{name}" for name in changes)

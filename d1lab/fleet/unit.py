@@ -14,6 +14,7 @@ from d1lab.config import Settings
 from d1lab.config_sections import DatabaseSettings
 from d1lab.counting import counted
 from d1lab.d1.connect import connect
+from d1lab.d1.database import Meter, Usage
 from d1lab.d1.request_limit import RequestLimit, current_limit, use_limit
 from d1lab.d1.usage_log import UsageTail
 from d1lab.errors import D1AuthError, LockedError
@@ -64,28 +65,46 @@ def work(settings: Settings, order: Order) -> Outcome:
         order: What to do.
     """
     began, limit = monotonic(), current_limit()
-    requests, tails = CountedLimit(limit), list[UsageTail]()
+    requests, used = CountedLimit(limit), _Used()
     use_limit(requests)
     try:
-        outcome = _work(settings, order, tails)
+        outcome = _work(settings, order, used)
     except Exception as error:  # noqa: BLE001  one database stops no other
         _log.debug("%s", order.name, exc_info=error)
-        outcome = failed(order, error)
+        outcome = failed(order, error)._replace(**used.rows())
     finally:
         use_limit(limit)
     outcome = outcome._replace(requests=requests.requests, seconds=monotonic() - began)
     log_event(_log, "database ended", **outcome.shown())
-    return outcome._replace(usage=tuple(line for tail in tails for line in tail.read()))
+    return outcome._replace(usage=used.lines())
 
 
-def _work(settings: Settings, order: Order, tails: list[UsageTail]) -> Outcome:
-    """Work on one database; `tails` gets what it used, whether it fails or not."""
+class _Used:
+    """What the work on a database used, whether it failed or not."""
+
+    def __init__(self) -> None:
+        self.tail: UsageTail | None = None  # of the log of all connections
+        self.meter: Meter | None = None  # of the pull: a full disk has no room for its line
+
+    def lines(self) -> tuple[bytes, ...]:
+        """Return the lines for the coordinator's log."""
+        return self.tail.read() if self.tail else ()
+
+    def rows(self) -> dict[str, int]:
+        """Return the billed rows, as fields of an outcome."""
+        logged = self.tail.usage() if self.tail else Usage()
+        pulled = self.meter.total if self.meter else Usage()
+        names = ("rows_read", "rows_written")
+        return {name: max(getattr(logged, name), getattr(pulled, name)) for name in names}
+
+
+def _work(settings: Settings, order: Order, used: _Used) -> Outcome:
     database = DatabaseSettings.model_validate(order.database)
     own = settings_of(settings, order.name, database)
     with _alone(settings, order.name):
         fetch_state(own, order.target, order.state, from_nothing=order.from_nothing)
-        tails.append(UsageTail(own.folder(order.name)))
-        return _work_alone(settings, own, order)
+        used.tail = UsageTail(own.folder(order.name))
+        return _work_alone(settings, own, order, used)
 
 
 @contextmanager
@@ -104,8 +123,8 @@ def _alone(settings: Settings, name: str) -> Generator[None]:
         lock.release()
 
 
-def _work_alone(settings: Settings, own: Settings, order: Order) -> Outcome:
-    pulled = _pull(own, order)
+def _work_alone(settings: Settings, own: Settings, order: Order, used: _Used) -> Outcome:
+    pulled = _pull(own, order, used)
     results = run_reports(
         own,
         order.name,
@@ -123,9 +142,10 @@ def _work_alone(settings: Settings, own: Settings, order: Order) -> Outcome:
     return _outcome(order, pulled, results)._replace(state=state)
 
 
-def _pull(settings: Settings, order: Order) -> PullResult:
+def _pull(settings: Settings, order: Order, used: _Used) -> PullResult:
     folder = settings.folder(order.name)
     with closing(connect(settings, order.name)) as db:
+        used.meter = db.meter
         return pull(
             db,
             folder,

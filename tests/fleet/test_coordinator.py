@@ -33,6 +33,7 @@ def test_one_failing_database_stops_no_other(settings, registry, kind):
     assert {each.name for each in result.outcomes if each.status == "done"} == set("abdef")
     assert (result.exit_code, result.stopped) == (1, "")
     [bad] = registry.entries(["c"])
+    assert bad.failures == 1, "the attempts of a run are one failure"
     assert (bad.status, bad.kind, bad.message, bad.is_running) == ("failed", kind, "no luck", False)
 
 
@@ -50,6 +51,7 @@ def test_a_failure_that_passes_is_no_failure(settings, registry):
     assert result.exit_code == 0
     [entry] = registry.entries(["c"])
     assert (entry.status, entry.rows_read, entry.failures) == ("done", 15, 0)
+    assert [each.rows_read for each in result.outcomes] == [15]
 
 
 def test_a_worker_that_dies_is_an_outcome(settings, registry):
@@ -71,12 +73,12 @@ def test_the_breaker_stops_where_the_reason_is_not_in_the_databases(settings, re
     """Five in a row with one kind: the rest is not started, and still due."""
 
     def do(order: Order) -> Outcome:
-        return Outcome(order.name, "failed", "access", "token expired")
+        return Outcome(order.name, "failed", "access", "token expired.")
 
     result, names = run_inline(settings, registry, do)
     assert names == list("abcdef")[:BREAKER_AFTER]
     assert result.left == ("f",)
-    assert "token expired" in result.stopped
+    assert result.stopped.endswith("failed (access), the last one with: token expired")
     assert result.exit_code == 1
     assert run_inline(settings, registry, done)[0].exit_code == 0
 
@@ -171,7 +173,10 @@ def test_a_plan_says_why(settings, registry):
     """Longest overdue first; then what is not due, with its time."""
     run_inline(settings, registry, done, names=("a",))
     run_inline(settings, registry, lambda o: Outcome(o.name, "failed", "data", "x"), names=("b",))
+    quota = Outcome("f", "failed", "quota", "used up", resets_at="2099-01-01T00:00:00+00:00")
+    run_inline(settings, registry, lambda _order: quota, names=("f",))
     planned = {each.name: each for each in plan_fleet(registry, FleetRequest(limit=2))}
+    assert planned["f"].reason == "failed in 1 run (quota), tried again 2099-01-01 00:00 UTC"
     assert planned["a"].reason.startswith("due 20")
     assert planned["b"].reason.startswith("failed 20")
     assert planned["c"].reason == "not run yet"

@@ -23,7 +23,7 @@ from d1lab.d1.request_limit import Pace, RequestBucket
 from d1lab.d1.rest import RestDatabase
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.fleet import unit
-from d1lab.fleet.coordinator import ATTEMPTS, FleetRequest, run_fleet
+from d1lab.fleet.coordinator import ATTEMPTS, FleetRequest, FleetResult, run_fleet
 from d1lab.fleet.entry import RegistryEntry
 from d1lab.fleet.marts import open_marts, read_mart
 from d1lab.fleet.order import Order, Outcome
@@ -130,13 +130,13 @@ def test_ten_thousand_databases_take_three_hours_of_requests():
 
 
 @pytest.mark.long
-def test_a_fleet_by_the_registry_and_the_real_bucket(tmp_path):
-    """A fiftieth of them in a fiftieth of the time; the bucket is the file that workers share."""
+def test_ten_thousand_databases_by_the_registry_and_the_real_bucket(tmp_path):
+    """A fifth changed; the coordinator claims each, and the bucket is the file of the workers."""
     settings = Settings(root=tmp_path)
     registry = open_registry(settings)
     found = [
         FleetDatabase(f"s{number:05}", f"{ACCOUNT}/s{number:05}", "paid", "", "", 24.0)
-        for number in range(200)
+        for number in range(10_000)
     ]
     registry.sync(f"{ACCOUNT}/*", FleetDefaults(), found)
     clock = [1_000.0]
@@ -147,15 +147,15 @@ def test_a_fleet_by_the_registry_and_the_real_bucket(tmp_path):
     bucket = RequestBucket(tmp_path / "bucket", clock=lambda: clock[0], sleep=sleep)
 
     def do(order: Order) -> Outcome:
-        requests = CHANGED if order.name.endswith(("0", "5")) else UNCHANGED
+        requests = PUSHED if order.name.endswith(("0", "5")) else UNCHANGED
         for _ in range(requests):
             bucket.take()
         return done(order, requests=requests)
 
     result = run_fleet(settings, registry, Inline(do), FleetRequest())
-    assert (len(result.outcomes), result.exit_code) == (200, 0)
-    assert sum(each.requests for each in result.outcomes) == 160 * UNCHANGED + 40 * CHANGED
-    assert clock[0] - 1_000 <= 3 * 3_600 / 50
+    assert (len(result.outcomes), result.exit_code) == (10_000, 0)
+    assert sum(each.requests for each in result.outcomes) == 8_000 * UNCHANGED + 2_000 * PUSHED
+    assert 2 * 3_600 < clock[0] - 1_000 <= 3 * 3_600
     assert run_inline(settings, registry, done)[1] == []
 
 
@@ -199,9 +199,10 @@ def test_a_full_disk_is_tried_again_and_said(fleet, monkeypatch):
     real = unit.pull
 
     def pull(db: Any, folder: Path, **options: Any):
+        pulled = real(db, folder, **options)
         if options["database"] == "a":
             raise OSError(28, "No space left on device")
-        return real(db, folder, **options)
+        return pulled
 
     monkeypatch.setattr(unit, "pull", pull)
     result, names = run_inline(
@@ -210,12 +211,33 @@ def test_a_full_disk_is_tried_again_and_said(fleet, monkeypatch):
     assert (names.count("a"), names.count("b")) == (ATTEMPTS, 1)
     ended = {each.name: each for each in result.outcomes}
     assert (ended["a"].kind, ended["b"].status) == ("machine", "done")
+    entry = open_registry(settings).entries(["a"])[0]
+    assert entry.rows_read > 0, "D1 bills what could not be kept"
+    assert ended["a"].message.startswith("the disk or the memory of the worker is full: ")
     assert "No space left" in ended["a"].message
     monkeypatch.setattr(unit, "pull", real)
     again, names = run_inline(
         settings, open_registry(settings), lambda order: work(settings, order)
     )
     assert (names, again.exit_code, again.outcomes[0].reports_done) == (["a"], 0, 1)
+
+
+def test_a_budget_that_is_used_up_is_used_up_for_the_day(fleet):
+    """The pull stops at it, what it has read counts, and the next day goes on from there."""
+    settings = fleet("a", "ends_well")
+    registry = open_registry(settings)
+
+    def run() -> FleetResult:
+        return run_inline(settings, registry, lambda o: work(settings, o), max_rows_read=150)[0]
+
+    [outcome] = run().outcomes
+    assert (outcome.status, "--max-rows-read" in outcome.message) == ("failed", True), outcome
+    assert (outcome.rows_read, registry.entries()[0].rows_read) == (150, 150)
+    assert run().outcomes == ()
+    with closing(sqlite3.connect(registry.path)) as con, con:
+        con.execute("UPDATE databases SET day = '2026-01-01'")
+    [next_day] = run().outcomes
+    assert next_day.rows_read > 0
 
 
 def assert_done_once(settings: Settings, names: str) -> None:
