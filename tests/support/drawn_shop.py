@@ -45,12 +45,13 @@ class Line(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """A row of the view `product_costs`."""
+    """A row of the table `product_costs`."""
 
     shop: str
     sku: str
     unit_cost: Decimal
     valid_from: date
+    source: str = "drawn"
 
 
 def draw(seed: int, count: int, shop: str = "s") -> list[Line]:
@@ -136,15 +137,17 @@ def opened(lines: Iterable[Line], costs: Iterable[Cost] = COSTS) -> Iterator[Any
     other = [line._replace(units=7, sku=line.sku + "z") for line in draw(99, 60, "other")]
     neighbor = [cost._replace(shop="other", unit_cost=cost.unit_cost * 3) for cost in costs]
     with duckdb.connect() as con:
+        con.execute("CREATE SCHEMA raw")
         for name, rows in (
             ("order_lines", [*lines, *other]),
-            ("product_costs", [*costs, *neighbor]),
+            ("raw.product_costs", [*costs, *neighbor]),
         ):
             frame = pd.DataFrame(rows, columns=pd.Index(rows[0]._fields))
             con.register("drawn", frame.astype({c: str for c in AMOUNTS if c in frame}))
             amounts = ", ".join(f"{c}::DECIMAL(12, 2) AS {c}" for c in AMOUNTS if c in frame)
             days = ", ".join(f"{c}::DATE AS {c}" for c in ("day", "valid_from") if c in frame)
             con.execute(f"CREATE TABLE {name} AS SELECT * REPLACE ({amounts}, {days}) FROM drawn")
+        con.execute(f"CREATE VIEW product_costs AS {(VIEWS / 'product_costs.sql').read_text()}")
         con.execute(WALK_INS)
         create_customer_orders(con)
         yield con

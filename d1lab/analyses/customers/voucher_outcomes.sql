@@ -21,9 +21,7 @@ WITH members AS (
     WHERE shop = $shop
 ),
 costs AS (
-    SELECT
-        sku, unit_cost, valid_from,
-        coalesce(lead(valid_from) OVER (PARTITION BY sku ORDER BY valid_from), 'infinity') AS valid_until
+    SELECT sku, unit_cost, valid_from, coalesce(valid_until, 'infinity') AS valid_until
     FROM product_costs
     WHERE shop = $shop
 ),

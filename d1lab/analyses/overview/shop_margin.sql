@@ -15,9 +15,7 @@ span AS (
     WHERE $until::DATE - first_day + 1 >= length_days
 ),
 costs AS (
-    SELECT
-        sku, unit_cost, valid_from,
-        coalesce(lead(valid_from) OVER (PARTITION BY sku ORDER BY valid_from), 'infinity') AS valid_until
+    SELECT sku, unit_cost, valid_from, coalesce(valid_until, 'infinity') AS valid_until
     FROM product_costs
     WHERE shop = $shop
 ),

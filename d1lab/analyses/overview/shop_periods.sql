@@ -21,9 +21,7 @@ WITH bounds AS (
 ),
 -- A range per cost, not an ASOF join: that sorts all order lines, with twice the memory.
 costs AS (
-    SELECT
-        sku, unit_cost, valid_from,
-        coalesce(lead(valid_from) OVER (PARTITION BY sku ORDER BY valid_from), 'infinity') AS valid_until
+    SELECT sku, unit_cost, valid_from, coalesce(valid_until, 'infinity') AS valid_until
     FROM product_costs
     WHERE shop = $shop
 ),

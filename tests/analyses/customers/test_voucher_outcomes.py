@@ -40,7 +40,7 @@ FROM (VALUES ('a'), ('b'), ('c'), ('d')) AS t (customer_id);
 INSERT INTO voucher_customers VALUES ('shop', 'next', 'a', 1, TRUE, 10),
     ('other', 'winback', 'a', 1, TRUE, 10);
 CREATE TABLE product_costs AS SELECT 'shop' AS shop, 'A' AS sku, DATE '2026-01-01' AS valid_from,
-    4::DECIMAL(18, 6) AS unit_cost;
+    NULL::DATE AS valid_until, 4::DECIMAL(18, 6) AS unit_cost;
 CREATE TABLE order_lines (shop VARCHAR, customer_id VARCHAR, order_id VARCHAR, type VARCHAR,
     day DATE, sku VARCHAR, units BIGINT, revenue DECIMAL(18, 6), discount_amount DECIMAL(18, 6),
     discount_code VARCHAR, discount_id VARCHAR)

@@ -164,7 +164,8 @@ def test_data_health_counts_what_is_missing(con, days):
 
 
 UNKNOWN = """
-CREATE TABLE product_costs (shop VARCHAR, sku VARCHAR, unit_cost DOUBLE, valid_from DATE);
+CREATE TABLE product_costs (shop VARCHAR, sku VARCHAR, unit_cost DOUBLE, valid_from DATE,
+    valid_until DATE);
 CREATE TABLE order_lines AS
 SELECT * FROM (VALUES
     ('s', 'o1', 'order', 'ada', 'mug', 'Mug', NULL, NULL, 1, NULL, NULL, DATE '2026-05-29'),
