@@ -46,9 +46,21 @@ def inputs_of(settings: Settings, task: Task) -> dict[str, str]:
         | {
             **code_of(settings, task.report),
             "the time zone": task.data.timezone or "",
+            **_settings(settings, task),
             **_usage(settings, task),
         }
     )
+
+
+def _settings(settings: Settings, task: Task) -> dict[str, str]:
+    """The settings of the database that change a result or its page."""
+    chosen = settings.databases[task.database]
+    own = {
+        "the currency": chosen.currency_of(task.shop or None),
+        "shop_column": chosen.shop_column,
+        "uses_start": "" if chosen.uses_start is None else str(chosen.uses_start),
+    }
+    return own | ({"the plan": chosen.plan} if task.report.is_of_usage else {})
 
 
 def code_of(settings: Settings, report: Report) -> dict[str, str]:
