@@ -1,4 +1,4 @@
-"""Run all or the named benchmarks and write bench/RESULTS.md."""
+"""Run the named benchmarks, or all but those on request, and write bench/RESULTS.md."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _PACKAGES = ("d1lab", "duckdb", "pyarrow", "adbc-driver-sqlite", "pandas", "SQLA
 
 
 def main(names: list[str]) -> int:
-    """Run the parts with these names, or all; return 1 if a target is missed."""
+    """Run the parts with these names; return 1 if a target is missed."""
     parts = benchmarks()
     if unknown := set(names) - parts.keys():
         print(f"benchmark not found: {', '.join(sorted(unknown))}. Use {', '.join(parts)}.")
         return 2
     sections = _sections()
     missed = 0
-    for name in names or parts:
+    for name in names or filter(runs_by_default, parts):
         print(f"bench {name} ...", flush=True)
         try:
             comparisons = parts[name]()
@@ -57,6 +57,11 @@ def benchmarks() -> dict[str, Callable[[], list[Comparison]]]:
         if not path.stem.startswith("_") and "def run() -> list[Comparison]:" in path.read_text():
             found[path.stem] = import_module(f"bench.{path.stem}").run
     return found
+
+
+def runs_by_default(name: str) -> bool:
+    """Whether a benchmark runs without being named: some take too long."""
+    return not getattr(import_module(f"bench.{name}"), "ON_REQUEST", False)
 
 
 def machine() -> str:

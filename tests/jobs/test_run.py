@@ -119,6 +119,9 @@ def test_run_reports_runs_pushes_and_is_then_current(settings, ledger, use):
         "d1lab",
         "DuckDB",
         "the time zone",
+        "the currency",
+        "shop_column",
+        "uses_start",
     }
     again = only(run_reports(settings, **HARBOR))
     assert (again.status, again.exit_code, again.run_id) == ("current", 0, outcome.run_id)
