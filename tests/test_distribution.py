@@ -111,3 +111,8 @@ def test_image_installs_extras_that_exist(image):
     assert "-c constraints.txt" in run
     created = next(part for part in run.split("&&") if "useradd" in part)
     assert shlex.split(created)[-1] == "d1lab"
+    guide = (ROOT / "docs" / "guide" / "fleet.md").read_text()
+    assert "--target s3://" in guide
+    [installed] = re.findall(r"pip install 'd1lab\[fleet\]'(.*)", guide)
+    assert "s3fs" in shlex.split(run.split("&&")[0]), "the guide's target needs it"
+    assert installed.split() == ["s3fs"]

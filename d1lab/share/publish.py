@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 from d1lab.errors import InputError
 from d1lab.files import digest, write
+from d1lab.fleet.places import FOLDER
 from d1lab.pages.index import ALL, INDEX
 from d1lab.pages.storage import LATEST
 from d1lab.remote_files import check_target, host_errors, open_target
@@ -100,10 +101,16 @@ def _pages(reports_dir: Path) -> dict[str, _File]:
         raise InputError(
             f"no reports to publish: {INDEX} not found in {reports_dir}. Run `d1lab run` first."
         )
-    found = [path for pattern in PATTERNS for path in sorted(reports_dir.glob(pattern))]
+    folders = (reports_dir, *sorted((reports_dir / FOLDER).glob("*/")))  # with those of a fleet
+    found = [path for folder in folders for each in PATTERNS for path in sorted(folder.glob(each))]
     plain = [path for path in found if not _is_hidden(path.relative_to(reports_dir))]
-    ordered = sorted(plain, key=lambda path: (path.name == INDEX, path.name == LATEST))
+    ordered = sorted(plain, key=lambda path: _place(path, reports_dir))
     return {path.relative_to(reports_dir).as_posix(): _file(path) for path in ordered}
+
+
+def _place(path: Path, reports_dir: Path) -> tuple[bool, bool, bool]:
+    """Return the order of a file: those that it links to come before it."""
+    return path == reports_dir / INDEX, path.name == INDEX, path.name == LATEST
 
 
 def _is_hidden(path: Path) -> bool:

@@ -77,6 +77,18 @@ def test_publish_copies_finished_pages_and_the_index_last(reports: Path, target:
     assert (result.bytes, result.unchanged) == (sum(map(len, FILES.values())), 0)
 
 
+def test_pages_of_a_fleet_come_along(reports: Path, target: str):
+    """The page of all shops leads to them; they come before the index of their database."""
+    page, index = "fleet.d/kiel/kiel/quay/overview/2026-05-31.html", "fleet.d/kiel/index.html"
+    for name in (page, index, "fleet.d/kiel/kiel/quay/overview/2026-05-31.json"):
+        (reports / name).parent.mkdir(parents=True, exist_ok=True)
+        (reports / name).write_text(name)
+    result = publish(reports, target)
+    assert _held(target) == FILES | {page: page, index: index}
+    assert [path for _, path in _actions(result)][-2:] == [index, "index.html"]
+    assert [path for _, path in _actions(result)].index(page) < 4
+
+
 def test_publish_copies_the_other_files_of_a_large_index(reports: Path, tmp_path: Path):
     """More than 1,000 shops are spread over several files, and one with all names."""
     for name in ("index-2.html", "shops.html"):
