@@ -24,12 +24,14 @@ def print_synced(done: list[SyncedDatabase], command: str, *, dry_run: bool, as_
     from d1lab.fleet.registry import SyncedDatabase
 
     print_rows(SyncedDatabase._fields, done, as_json=as_json)
-    if not as_json:
+    note = " (dry run)" if dry_run else ""
+    if command == "remove" and not as_json:
+        echo_err(f"fleet remove: {counted(len(done), 'database')} no longer run{note}")
+    elif not as_json:
         parts = [
             f"{sum(each.action == action for each in done):,} {action}"
             for action in ("new", "changed", "unchanged", "gone")
         ]
-        note = " (dry run)" if dry_run else ""
         echo_err(f"fleet {command}: {counted(len(done), 'database')}{note}: {', '.join(parts)}")
 
 
@@ -62,10 +64,9 @@ def print_result(settings: Settings, result: FleetResult, seconds: float, *, as_
         if outcome.message:
             echo_err(f"{outcome.name}: {outcome.message}")
     if result.stopped:
-        echo_err(
-            f"fleet run: stopped: {result.stopped}. {counted(len(result.left), 'database')} not "
-            "started. Run the same command again when the cause is gone."
-        )
+        left = f" {counted(len(result.left), 'database')} not started." if result.left else ""
+        again = "Run the same command again when the cause is gone."
+        echo_err(f"fleet run: stopped: {result.stopped}.{left} {again}")
     if not (result.outcomes or result.taken or result.stopped):
         echo_err(f"fleet run: {_idle(settings)}")
         return

@@ -17,13 +17,12 @@ from multiprocessing.process import BaseProcess
 from typing import Protocol, cast
 
 from d1lab.config import Settings
-from d1lab.d1.request_limit import Pace, RequestBucket, use_limit
+from d1lab.d1.request_limit import use_limit
 from d1lab.fleet.order import Order, Outcome
-from d1lab.fleet.places import fleet_folder
+from d1lab.fleet.pace import request_bucket
 from d1lab.fleet.unit import work
 from d1lab.secrets import hide_memory
 
-BUCKET = "requests.sqlite"
 _WATCH_SECONDS = 1.0
 
 _settings: Settings | None = None
@@ -144,11 +143,6 @@ def start_worker(settings: Settings, coordinator: int) -> None:
     use_limit(request_bucket(settings))
     logging.getLogger("d1lab").setLevel(logging.ERROR)  # warnings come with the outcome
     threading.Thread(target=_end_with, args=(coordinator,), daemon=True).start()
-
-
-def request_bucket(settings: Settings) -> RequestBucket:
-    """Open the bucket that all workers of this machine share."""
-    return RequestBucket(fleet_folder(settings) / BUCKET, Pace(settings.fleet.requests))
 
 
 def _do(order: Order) -> Outcome:

@@ -147,7 +147,7 @@ def _actions(found: FleetStudy) -> DataTable:
     if frame["amount_low"].isna().all():
         del labels["amount_low"], labels["amount_high"]
     amounts = [name for name in labels if name.startswith("amount")]
-    return _of_money(frame, "Actions of all shops, by money", labels, *amounts)
+    return _of_money(frame, "Actions of all shops by money", labels, *amounts)
 
 
 def _told(row: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -28,6 +28,7 @@ from d1lab.d1.rest import endpoint, list_ids
 from d1lab.d1.transport import Transport
 from d1lab.errors import D1AuthError, InputError, UnknownName
 from d1lab.files import digest
+from d1lab.fleet.pace import paced
 
 EVERY_HOURS = 24.0
 MOST_HOURS = 24.0 * 366
@@ -146,7 +147,7 @@ def _of_account(settings: Settings, source: str, pattern: str) -> list[tuple[str
         raise D1AuthError(
             f"{source}: API token missing. Set D1LAB_READ_TOKEN (permission D1:Read)."
         )
-    with closing(Transport(base, is_local=is_local)) as transport:
+    with closing(Transport(base, is_local=is_local)) as transport, paced(settings):
         ids = list_ids(transport, None if is_local else settings.read_token)
     found = [name for name in sorted(ids) if fnmatchcase(name, pattern)]
     if not found:

@@ -84,8 +84,8 @@ def judge_pooling(
     """
     count = len(earlier)
     if count < LEAST_SHOPS:
-        shops = f"{count} shop{'' if count == 1 else 's'}"
-        reason = f"only {shops} with an earlier and a later estimate, {LEAST_SHOPS} needed"
+        shops = f"only {count} shop{'' if count == 1 else 's'}" if count else "no shop"
+        reason = f"{shops} with an earlier and a later estimate, {LEAST_SHOPS} needed"
         return PoolingVerdict(False, count, None, None, reason)
     after: Any = np.asarray(later, float)
     own: Floats = (np.asarray(earlier, float) - after) ** 2

@@ -78,7 +78,8 @@ def test_a_source_that_cannot_be_listed_stops_no_other(d1lab, tmp_path):
     assert "1 new, 0 changed, 0 unchanged, 1 gone" in synced.err
     planned = d1lab("fleet", "remove", "one.csv", "--dry-run", "--json").json
     assert [(each["action"], each["name"]) for each in planned] == [("gone", "a")]
-    assert "1 database, 0 failed" not in d1lab("fleet", "status").err
+    told = d1lab("fleet", "remove", "one.csv", "--dry-run").err
+    assert told == "fleet remove: 1 database no longer run (dry run)\n"
     assert d1lab("fleet", "remove", "one.csv", "--json").json == planned
     looked = d1lab("fleet", "status")
     assert [line.split("\t")[1] for line in looked.out.splitlines()[1:]] == ["gone", "gone", "new"]

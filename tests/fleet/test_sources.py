@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import httpx2
 import pytest
 
 from d1lab.config import Settings
+from d1lab.d1.request_limit import Pace
 from d1lab.errors import D1AuthError, InputError, UnknownName
 from d1lab.fleet import sources
 from d1lab.fleet.sources import FleetDefaults, list_source, unique_name
@@ -48,6 +51,11 @@ def test_an_account_is_listed_page_by_page(account, tmp_path):
         "free",
     )
     assert max(account) >= 3
+    bucket = settings.data_dir / "fleet.d" / "requests.sqlite"
+    with closing(sqlite3.connect(bucket)) as con:
+        [(used_until, began)] = con.execute("SELECT used_until, seen_at FROM bucket")
+    slots = (used_until - began) / Pace().interval_seconds
+    assert len(account) - 1 < slots <= len(account), "each page is one request"
 
 
 def test_an_account_without_a_token_says_which(tmp_path):

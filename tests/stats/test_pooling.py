@@ -47,6 +47,7 @@ def test_too_few_shops_are_not_judged():
     found = judge_pooling([0.1] * few, [0.1] * few, [0.1] * few)
     assert (found.is_better, found.own_error) == (False, None)
     assert f"{LEAST_SHOPS} needed" in found.reason
+    assert judge_pooling([], [], []).reason.startswith("no shop with an earlier")
 
 
 def test_the_spread_between_shops_is_found():
