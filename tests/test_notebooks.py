@@ -202,9 +202,23 @@ def test_discounts_stops_where_none_was_used(settings):
     assert "kiosk had no discounted order in the 30 days to 2026-05-08" in record.reason
 
 
+def _outputs(run_dir: Path) -> list[Any]:
+    """What the cells of a run showed, with its key figures and the rows to write to D1."""
+    cells = json.loads(read_packed(run_dir / "notebook.ipynb"))["cells"]
+    shown = [[output.get("data") for output in cell.get("outputs", ())] for cell in cells]
+    staged = {name: rows.to_pylist() for name, rows in read_outbox(run_dir).items()}
+    return [shown, load_results(run_dir), staged]
+
+
 def test_turnover_shows_three_lists_and_stages(settings):
-    """What runs out, what is dead, what the ledger does not tell; figures of today are staged."""
+    """What runs out, what is dead, what the ledger does not tell; figures of today are staged.
+
+    Whatever the setting `memory` is.
+    """
+    little = settings.model_copy(update={"memory": "100MB"})
+    _, in_little = _run(little, "inventory", days=8)
     record, run_dir = _run(settings, "inventory", days=8)
+    assert _outputs(in_little) == _outputs(run_dir)
     assert record.status == "done", record.error
     [verdict] = _shown(run_dir, Verdict.MIME)
     assert verdict["text"] == (

@@ -8,6 +8,7 @@ import logging
 import re
 from typing import Any
 
+from d1lab.config import Settings
 from d1lab.errors import D1labError, InputError
 from d1lab.extras import require
 
@@ -47,3 +48,23 @@ def problem_of(client: Any, scheduler: str) -> str:
     if client.status in ("running", "connecting", "newly-created"):
         return ""
     return f"the Dask scheduler at {scheduler} does not answer any more"
+
+
+def share_of_machine(settings: Settings, worker: Any, *, by_thread: bool) -> Settings:
+    """Return a worker's settings with its share of the memory that its machine's workers share.
+
+    Args:
+        settings: Of the machine.
+        worker: The Dask worker.
+        by_thread: Whether each thread of a worker runs a report, or each worker runs one.
+    """
+    if settings.memory is None:
+        return settings
+    from distributed.comm.addressing import get_address_host
+    from distributed.utils import sync
+
+    workers = sync(worker.loop, worker.scheduler.identity)["workers"]
+    machine = get_address_host(worker.address)
+    here = [each for address, each in workers.items() if get_address_host(address) == machine]
+    reports = sum(each["nthreads"] if by_thread else 1 for each in here)
+    return settings.share_memory(max(reports, 1))

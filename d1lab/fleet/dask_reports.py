@@ -21,7 +21,12 @@ from d1lab.config import Settings, load_settings
 from d1lab.config_sections import DatabaseSettings, PushSettings, RunSettings
 from d1lab.errors import D1labError
 from d1lab.files import make_private
-from d1lab.fleet.cluster import CONNECT_SECONDS, connect_cluster, problem_of
+from d1lab.fleet.cluster import (
+    CONNECT_SECONDS,
+    connect_cluster,
+    problem_of,
+    share_of_machine,
+)
 from d1lab.fleet.packing import pack, unpack
 from d1lab.jobs.inputs import changed, code_of
 from d1lab.jobs.job_runner import NotebookRun
@@ -186,7 +191,9 @@ def run_order(order: RunOrder, data: bytes) -> RunAnswer:
     from distributed import get_worker
 
     try:
-        settings = _settings(order, Path(get_worker().local_directory) / "d1lab")
+        worker = get_worker()
+        settings = _settings(order, Path(worker.local_directory) / "d1lab")
+        settings = share_of_machine(settings, worker, by_thread=True)
         task = _own_task(settings, order)
         _bring_data(settings, data)
         _prepare()

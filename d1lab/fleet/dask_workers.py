@@ -20,7 +20,7 @@ from uuid import uuid4
 from d1lab.config import Settings, load_settings
 from d1lab.d1.request_limit import Pace, use_limit
 from d1lab.errors import D1labError
-from d1lab.fleet.cluster import connect_cluster, problem_of
+from d1lab.fleet.cluster import connect_cluster, problem_of, share_of_machine
 from d1lab.fleet.order import Order, Outcome
 from d1lab.fleet.pool import WorkerDied
 from d1lab.fleet.unit import work
@@ -170,8 +170,9 @@ def do(order: Order) -> Outcome:
     from distributed import get_worker
 
     with _ONE_AT_A_TIME:  # also where a worker has several threads
-        use_limit(SchedulerLimit(get_worker()))
-        return work(_own_settings(), order)
+        worker = get_worker()
+        use_limit(SchedulerLimit(worker))
+        return work(share_of_machine(_own_settings(), worker, by_thread=False), order)
 
 
 @lru_cache(maxsize=1)

@@ -10,6 +10,7 @@ import duckdb
 
 from d1lab.lab.freshness import as_utc
 from d1lab.metrics import evaluate, shipped_metric
+from d1lab.warehouse import release_memory
 from d1lab.warehouse.result_cache import Days, ResultCache
 
 
@@ -34,6 +35,7 @@ def with_data(con: duckdb.DuckDBPyConnection, results: ResultCache | None) -> Da
 
     def computed() -> Days:
         found = evaluate(con, metric, {}).fetchall()
+        release_memory(con)
         return {shop: (first, last) for shop, first, last in found if last}
 
     return results.days(metric.sql, computed) if results else computed()

@@ -35,6 +35,8 @@ class MetricsMixin(StagingMixin):
     database: str
     shop: str | None
     currency: str
+    memory: str | None = None
+    """The limit on the memory of its queries, such as '2GB'; None without a setting."""
     _days: Mapping[str, tuple[date, date]]
     _metrics_folder: Path | None
     _shop_column: str
@@ -80,8 +82,8 @@ class MetricsMixin(StagingMixin):
 
     def _computed(self, metric: Metric, params: Mapping[str, object]) -> pd.DataFrame:
         if not metric.is_shipped:
-            return query.evaluated(self._apps_first, metric, params)
-        return query.evaluated(self._own_first, metric, params, self._shared)
+            return query.evaluated(self._apps_first, metric, params, memory=self.memory)
+        return query.evaluated(self._own_first, metric, params, self._shared, self.memory)
 
     @cached_property
     def _shared(self) -> SharedTables:

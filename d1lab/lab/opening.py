@@ -51,6 +51,7 @@ def open(
         keeps_results=True,
     )
     lab.currency, lab.plan = chosen.currency_of(lab.shop), chosen.plan
+    lab.memory = settings.memory
     lab.reports_dir, lab.pages_url = settings.reports_dir, settings.notify.pages_url
     notebook.set_up(lab, is_watched=settings.run_dir is None)
     return lab

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +19,18 @@ from d1lab.lab.local_tables import LocalTables, Namespace, local_table
 from d1lab.lab.shared_tables import SharedTables
 from d1lab.metrics import Metric, evaluate
 from d1lab.select_statements import check_select, message_of, tables_read
-from d1lab.warehouse import HISTORY, OWN, VIEWS, release_memory
+from d1lab.warehouse import HISTORY, OWN, VIEWS, half_of_memory, limit_of, release_memory
 
 if TYPE_CHECKING:
     import pandas as pd
 
 LARGE_SECONDS = 0.5
 """Time of a query that may have used much memory."""
+
+_MORE_MEMORY = (
+    "Raise `memory` in d1lab.toml, which reports that run at once share, or run fewer at once "
+    "(--workers 1)."
+)
 
 _SCHEMAS = ("raw", OWN)
 _ZONED = "TIMESTAMP WITH TIME ZONE"
@@ -86,6 +92,7 @@ def evaluated(
     metric: Metric,
     params: Mapping[str, object],
     shared: SharedTables | None = None,
+    memory: str | None = None,
 ) -> pd.DataFrame:
     """Return the rows of a metric.
 
@@ -94,6 +101,7 @@ def evaluated(
         metric: The metric.
         params: Values of its parameters.
         shared: Tables of this connection that hold what several metrics read.
+        memory: The connection's limit, such as '2GB', if a setting limits it.
 
     Raises:
         UnknownName: A parameter does not exist.
@@ -105,11 +113,16 @@ def evaluated(
         with ended_if_idle(con, f"metric {metric.name!r}"):
             if shared is not None:
                 shared.prepare(metric, params)
-            frame = frame_of(evaluate(con, metric, params))
+            frame = _rows(con, metric, params, memory)
     except duckdb.CatalogException as error:
         raise InputError(
             f"metric {metric.name!r}: {explained(con, error, metric.sql)} If the warehouse "
             "was built before this metric was added, run `d1lab pull`."
+        ) from None
+    except duckdb.OutOfMemoryException:
+        raise InputError(
+            f"metric {metric.name!r} with {dict(params)} needs more memory than "
+            f"{limit_of(con)}. {_MORE_MEMORY}"
         ) from None
     except duckdb.Error as error:
         raise InputError(
@@ -118,6 +131,19 @@ def evaluated(
     if perf_counter() - start >= LARGE_SECONDS:
         release_memory(con)
     return frame
+
+
+def _rows(
+    con: duckdb.DuckDBPyConnection,
+    metric: Metric,
+    params: Mapping[str, object],
+    memory: str | None,
+) -> pd.DataFrame:
+    """Return the rows of a metric, in half of the memory if that is enough."""
+    if memory:
+        with suppress(duckdb.OutOfMemoryException), half_of_memory(con, memory):
+            return frame_of(evaluate(con, metric, params))
+    return frame_of(evaluate(con, metric, params))
 
 
 def _in_utc(found: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:

@@ -53,7 +53,13 @@ from d1lab.warehouse.history import (
     list_archive,
     rows_of,
 )
-from d1lab.warehouse.memory import limit_memory, release_memory
+from d1lab.warehouse.memory import (
+    half_of_memory,
+    limit_memory,
+    limit_of,
+    release_arrow,
+    release_memory,
+)
 from d1lab.warehouse.own_writes import OwnWrite, WrittenRows, followed, noted, own_writes
 from d1lab.warehouse.shop_days import (
     DAY,
@@ -111,12 +117,14 @@ __all__ = [
     "drop_table",
     "followed",
     "format_of",
+    "half_of_memory",
     "has_days_since",
     "interrupt",
     "is_listed",
     "is_whole",
     "kept_day",
     "limit_memory",
+    "limit_of",
     "list_archive",
     "looking_in",
     "next_warehouse",
@@ -129,6 +137,7 @@ __all__ = [
     "record_pull",
     "record_tables",
     "records",
+    "release_arrow",
     "release_memory",
     "remove_replaced",
     "restrict",

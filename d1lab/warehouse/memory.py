@@ -4,6 +4,10 @@
 
 from __future__ import annotations
 
+import re
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import gettempdir
 from uuid import uuid4
@@ -21,18 +25,48 @@ def limit_memory(con: duckdb.DuckDBPyConnection, limit: str) -> None:
     con.execute("SET temp_directory = $folder", {"folder": str(folder)})
 
 
+@contextmanager
+def half_of_memory(con: duckdb.DuckDBPyConnection, limit: str) -> Generator[None]:
+    """Let a query use half of a limit: the other half is for what Python computes.
+
+    Args:
+        con: The query's connection, with the limit.
+        limit: As for `limit_memory`.
+    """
+    number, unit = re.findall(r"[\d.]+|\w+", limit)
+    with suppress(duckdb.OutOfMemoryException):  # temporary tables take more already
+        _set_limit(con, f"{float(number) / 2}{unit}")
+    try:
+        yield
+    finally:
+        _set_limit(con, limit)
+
+
 def release_memory(con: duckdb.DuckDBPyConnection) -> None:
     """Give the system the free memory that the allocators of DuckDB and Arrow keep after a query.
 
     DuckDB does that when the limit is set. Its text has one digit, rounded down, so the middle of
-    what it stands for is set: otherwise the limit would fall each time.
+    what it stands for is set: otherwise the limit would fall each time. Pages of the warehouse that
+    DuckDB has read may stay in an eighth of the limit.
     """
-    import pyarrow as pa
+    release_arrow()
+    number, unit = limit_of(con).split()
+    whole = float(number) + 0.05
+    with suppress(duckdb.OutOfMemoryException):  # temporary tables take more
+        _set_limit(con, f"{whole / 8:.2f} {unit}")
+    _set_limit(con, f"{whole:.2f} {unit}")
 
-    pa.default_memory_pool().release_unused()
+
+def limit_of(con: duckdb.DuckDBPyConnection) -> str:
+    """Return what queries can use, such as '1.8 GiB', with one digit."""
     [(limit,)] = con.execute("SELECT current_setting('memory_limit')").fetchall()
-    number, unit = limit.split()
-    _set_limit(con, f"{float(number) + 0.05:.2f} {unit}")
+    return limit
+
+
+def release_arrow() -> None:
+    """Give the system the free memory that Arrow keeps, if it has been imported."""
+    if pa := sys.modules.get("pyarrow"):
+        pa.default_memory_pool().release_unused()
 
 
 def _set_limit(con: duckdb.DuckDBPyConnection, limit: str) -> None:

@@ -8,7 +8,9 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
 from datetime import date
+from itertools import chain
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,6 +18,7 @@ from d1lab.config import Settings, load_settings
 from d1lab.d1 import Usage
 from d1lab.d1.usage_log import lines_since
 from d1lab.errors import D1labError
+from d1lab.fleet.cluster import share_of_machine
 from d1lab.fleet.coordinator import FleetRequest, FleetResult, run_fleet
 from d1lab.fleet.dask_workers import DaskWorkers
 from d1lab.fleet.marts import open_marts, read_mart
@@ -25,7 +28,7 @@ from d1lab.runs.record import load_run
 from d1lab.runs.run import run_folder
 from tests.support.command_line import Ended, caller
 from tests.support.dask_cluster import Cluster, running
-from tests.support.fleet import build_shop
+from tests.support.fleet import build_shop, keep_its_memory, memory_of_runs
 
 pytest.importorskip("distributed")
 
@@ -119,12 +122,18 @@ def cluster(fleet: Callable[..., Settings]):
 def test_workers_share_no_folder_but_the_target(cluster, monkeypatch, capsys):
     """Pages, marts, and the state are at the target; the next run goes on from it anywhere.
 
-    Nor do the workers of `d1lab run`: what they need is sent, and what they make comes back.
+    Nor do the workers of `d1lab run`: what they need is sent, and what they make comes back. They
+    share the memory of their machine.
     """
     settings, made = cluster
+    (settings.root / "d1lab.toml").write_text('memory = "4GB"\n')
+    keep_its_memory(settings, "uses_the_lab")
     run_one_database(OneDatabase(settings, made, monkeypatch, capsys, "corner", "harbor"))
+    assert set(memory_of_runs(settings.root / "own")) == {"1953125KiB"}
     result = run(settings, made, reports=("uses_the_lab",))
     assert result.exit_code == 0, result
+    told = [memory_of_runs(path) for path in settings.root.glob("worker*/data/fleet.d")]
+    assert list(chain.from_iterable(told)) == ["1953125KiB"] * 2
     assert [rates(settings, name) for name in "ab"] == [[1.5], [1.5]]
     target = settings.root / "target"
     assert (target / "pages" / "a" / "a" / "corner" / "uses_the_lab" / "latest.html").is_file()
@@ -244,3 +253,16 @@ def test_no_scheduler_is_one_sentence(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr("d1lab.fleet.cluster.CONNECT_SECONDS", 0.2)
     with pytest.raises(D1labError, match="Start one: dask scheduler"):
         DaskWorkers(Settings(root=tmp_path), "tcp://127.0.0.1:9")
+
+
+@pytest.mark.parametrize(("by_thread", "memory"), [(True, "976562KiB"), (False, "1953125KiB")])
+def test_only_workers_of_one_machine_share_its_memory(monkeypatch, by_thread, memory):
+    """Two workers of two threads each, and one on another machine."""
+    addresses = ("tcp://10.0.0.5:4000", "tcp://10.0.0.5:4001", "tcp://10.0.0.6:4000")
+    known = {"workers": {address: {"nthreads": 2} for address in addresses}}
+    monkeypatch.setattr("distributed.utils.sync", lambda _loop, call: call())
+    scheduler = SimpleNamespace(identity=lambda: known)
+    worker = SimpleNamespace(loop=None, scheduler=scheduler, address=addresses[0])
+    found = share_of_machine(Settings(memory="4GB"), worker, by_thread=by_thread)
+    assert found.memory == memory
+    assert share_of_machine(Settings(), worker, by_thread=by_thread).memory is None

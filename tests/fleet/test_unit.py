@@ -14,7 +14,7 @@ from d1lab.fleet.order import Order
 from d1lab.fleet.pool import LocalWorkers
 from d1lab.fleet.registry import open_registry
 from d1lab.fleet.unit import work
-from tests.support.fleet import run_inline
+from tests.support.fleet import keep_its_memory, memory_of_runs, run_inline
 
 
 def pushed(settings, name: str) -> list[float]:
@@ -88,8 +88,9 @@ def test_a_foreign_or_missing_database_fails_alone(fleet):
 
 
 def test_a_killed_worker_is_replaced_and_nothing_is_lost_or_doubled(fleet, monkeypatch):
-    """Two processes; one is killed in the middle of its first database."""
-    settings = fleet("ab", "uses_the_lab")
+    """Two processes, which share the memory; one is killed in its first database."""
+    settings = fleet("ab", "uses_the_lab").model_copy(update={"memory": "4GB"})
+    keep_its_memory(settings, "uses_the_lab")
     registry = open_registry(settings)
     workers = LocalWorkers(settings, 2)
     killed: list[int] = []
@@ -108,6 +109,7 @@ def test_a_killed_worker_is_replaced_and_nothing_is_lost_or_doubled(fleet, monke
     assert killed
     assert [each.status for each in result.outcomes] == ["done", "done"], result
     assert result.exit_code == 0
+    assert set(memory_of_runs(settings.data_dir)) == {"1953125KiB"}
     for name in "ab":
         assert pushed(settings, name) == [1.5]
         ledger = settings.data_dir / "fleet.d" / "databases" / name / "ledger.sqlite"

@@ -333,9 +333,13 @@ def test_what_if_runs_stay_at_home(settings, ledger, use):
 
 
 def test_two_reports_run_at_once(settings, ledger, use):
-    """Each notebook waits for the other: run one after the other, they would fail."""
+    """Each notebook waits for the other: run one after the other, they would fail.
+
+    They share the memory.
+    """
     use("meets_another")
     told = []
+    settings = settings.model_copy(update={"memory": "4GB"})
     outcomes = run_reports(settings, progress=lambda *seen: told.append(seen))
     assert [(o.job.task.shop, o.status) for o in outcomes] == [
         ("harbor", "done"),
@@ -344,6 +348,8 @@ def test_two_reports_run_at_once(settings, ledger, use):
     names = {name for name, _, _ in told}
     assert names == {"meets_another harbor 2026-05-08", "meets_another kiosk 2026-05-08"}
     assert {cells for _, _, cells in told} == {4}
+    runs = [run_folder(settings, "demo", outcome.run_id) for outcome in outcomes]
+    assert [(run / "here").read_text() for run in runs] == ["1953125KiB"] * 2
 
 
 def test_a_dead_kernel_is_tried_once_more(settings, ledger, use):

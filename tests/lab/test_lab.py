@@ -18,7 +18,7 @@ from d1lab.errors import InputError, StaleDataError, StopRun, UnknownName
 from d1lab.lab import Lab, dictionary
 from d1lab.lab import freshness as state
 from d1lab.outbox import read_notes, read_outbox
-from d1lab.warehouse import open_warehouse
+from d1lab.warehouse import limit_of, open_warehouse
 
 
 @pytest.fixture
@@ -46,6 +46,15 @@ def test_open_finds_the_warehouse_without_a_token(project):
     assert lab.shops == ["harbor", "kiosk"]
     assert lab.shop == "kiosk"
     assert lab.as_of() == date(2026, 5, 8)
+
+
+def test_queries_keep_to_the_memory_of_the_setting(project, monkeypatch):
+    """The limit is DuckDB's, and the metrics know it."""
+    monkeypatch.setenv("D1LAB_MEMORY", "500MB")
+    lab = d1lab.open("demo", shop="harbor")
+    assert (limit_of(lab._con), lab.memory) == ("476.8 MiB", "500MB")
+    assert len(lab.metric("shop_days"))
+    assert limit_of(lab._con) == "476.8 MiB"
 
 
 def test_open_says_which_command_makes_a_warehouse(project):

@@ -48,6 +48,23 @@ def build_fleet(root: Path, shop: Path, names: str, reports: tuple[str, ...] = R
     return Settings(root=root)
 
 
+def keep_its_memory(settings: Settings, report: str) -> None:
+    """Let a report write the limit on its memory to the file `memory` of its run."""
+    path = settings.root / "notebooks" / f"{report}.ipynb"
+    notebook = json.loads(path.read_text())
+    notebook["cells"][-1]["source"] = (
+        f"{''.join(notebook['cells'][-1]['source'])}\n"
+        "from d1lab.config import load_settings\n"
+        "(load_settings().run_dir / 'memory').write_text(str(load_settings().memory))"
+    )
+    path.write_text(json.dumps(notebook))
+
+
+def memory_of_runs(folder: Path) -> list[str]:
+    """Return what `keep_its_memory` has written in a folder."""
+    return [path.read_text() for path in sorted(folder.rglob("memory"))]
+
+
 def synced(settings: Settings, registry: Registry, every_hours: float = 24.0) -> None:
     """List the databases of the project's folder `shops`."""
     defaults = FleetDefaults(currency="EUR", every_hours=every_hours)

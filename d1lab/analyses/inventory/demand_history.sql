@@ -13,50 +13,57 @@
 -- the last week.
 -- demand_units: NaN if unknown. other_demand: that of each week that is not listed: 0, or NaN
 -- if no orders are recorded.
-WITH ledger AS NOT MATERIALIZED (
+WITH known AS NOT MATERIALIZED (
+    SELECT sku, day, starting_units, units_sold, row_id
+    FROM inventory_days
+    WHERE shop = $shop
+        AND day BETWEEN $until::DATE - 7 * $weeks::INTEGER + 1 AND $until::DATE
+        AND starting_units IS NOT NULL AND units_sold IS NOT NULL
+),
+-- SKUs by number: for millions of weeks, names take gigabytes.
+skus AS MATERIALIZED (
+    SELECT sku, (row_number() OVER ())::INTEGER                          AS number
+    FROM (SELECT DISTINCT sku FROM known)
+),
+ledger AS NOT MATERIALIZED (
     SELECT
-        sku,
+        number,
         day,
         (($until::DATE - day) // 7)::SMALLINT                            AS ago,
         (1 << ($until::DATE - day) % 7)::TINYINT                         AS day_mask,
         units_sold                                                       AS units,
         starting_units > 0 OR units_sold > 0                             AS in_stock,
         row_id
-    FROM inventory_days
-    WHERE shop = $shop
-        AND day BETWEEN $until::DATE - 7 * $weeks::INTEGER + 1 AND $until::DATE
-        AND starting_units IS NOT NULL AND units_sold IS NOT NULL
+    FROM known
+    JOIN skus USING (sku)
 ),
 -- By week, not by day: a day with two rows is rare, and counted again below.
 weekly AS MATERIALIZED (
     SELECT
-        sku,
+        number,
         ago,
         bit_or(day_mask)                                                 AS days,
         count(*) > bit_count(bit_or(day_mask))                           AS repeats,
         sum(units)::DOUBLE                                               AS units,
         (count(*) FILTER (NOT in_stock))::INTEGER                        AS empty_days
     FROM ledger
-    GROUP BY sku, ago
+    GROUP BY number, ago
 ),
 -- A day counts once: of duplicate rows, the one written last.
 last_written AS (
-    SELECT sku, ago, arg_max(units, row_id) AS units, arg_max(in_stock, row_id) AS in_stock
+    SELECT number, ago, arg_max(units, row_id) AS units, arg_max(in_stock, row_id) AS in_stock
     FROM ledger
-    JOIN (SELECT sku, ago FROM weekly WHERE repeats) USING (sku, ago)
-    GROUP BY sku, ago, day
+    JOIN (SELECT number, ago FROM weekly WHERE repeats) USING (number, ago)
+    GROUP BY number, ago, day
 ),
 counted_again AS (
-    SELECT sku, ago, sum(units)::DOUBLE AS units, count(*) FILTER (NOT in_stock) AS empty_days
+    SELECT number, ago, sum(units)::DOUBLE AS units, count(*) FILTER (NOT in_stock) AS empty_days
     FROM last_written
-    GROUP BY sku, ago
-),
-skus AS (
-    SELECT DISTINCT sku FROM weekly
+    GROUP BY number, ago
 ),
 sold AS (
     SELECT
-        lines.sku,
+        number,
         lines.ago,
         (sum(lines.units) FILTER (coalesce(days, 0) & day_mask = 0))::DOUBLE  AS units,
         sum(discount_amount) FILTER (type = 'order')
@@ -71,8 +78,8 @@ sold AS (
             AND day BETWEEN $until::DATE - 7 * $weeks::INTEGER + 1 AND $until::DATE
     ) AS lines
     JOIN skus USING (sku)
-    LEFT JOIN weekly USING (sku, ago)
-    GROUP BY lines.sku, lines.ago
+    LEFT JOIN weekly USING (number, ago)
+    GROUP BY number, lines.ago
 ),
 -- Where orders are recorded, a day without a row is a day without a sale; otherwise unknown.
 recorded AS (
@@ -83,7 +90,7 @@ recorded AS (
 ),
 counted AS (
     SELECT
-        sku,
+        number,
         ago,
         coalesce(counted_again.units, weekly.units, 0) + coalesce(sold.units, 0)  AS units,
         recorded.days                                                    AS recorded_days,
@@ -91,13 +98,13 @@ counted AS (
         coalesce(counted_again.empty_days, weekly.empty_days, 0)         AS empty_days,
         coalesce(depth, 0)::DOUBLE                                       AS depth
     FROM weekly
-    FULL JOIN sold USING (sku, ago)
-    LEFT JOIN counted_again USING (sku, ago)
+    FULL JOIN sold USING (number, ago)
+    LEFT JOIN counted_again USING (number, ago)
     CROSS JOIN recorded
 ),
 by_week AS (
     SELECT
-        sku,
+        number,
         any_value(recorded_days)                                         AS recorded_days,
         list({
             ago: ago,
@@ -105,9 +112,13 @@ by_week AS (
             demand: CASE WHEN known_days - empty_days >= 2 AND known_days >= 4
                 THEN units * 7 / (known_days - empty_days) ELSE 'nan'::DOUBLE END,
             depth: depth
-        } ORDER BY ago)                                                  AS weekly
+        })                                                               AS weekly
     FROM counted
-    GROUP BY sku
+    GROUP BY number
+),
+-- Sorted afterwards: sorting while listing keeps the rows of all SKUs at once.
+sorted AS (
+    SELECT number, recorded_days, list_sort(weekly) AS weekly FROM by_week
 ),
 final AS (
     SELECT
@@ -119,6 +130,7 @@ final AS (
         [week.units FOR week IN weekly]                                  AS units,
         [week.demand FOR week IN weekly]                                 AS demand_units,
         [week.depth FOR week IN weekly]                                  AS depth
-    FROM by_week
+    FROM sorted
+    JOIN skus USING (number)
 )
 SELECT * FROM final ORDER BY sku
