@@ -125,8 +125,8 @@ class Settings(BaseSettings):
     memory: str | None = Field(
         default=None,
         pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$",
-        description="Limit on DuckDB's memory, such as `4GB`, shared by the reports that run at "
-        "once. Beyond it, DuckDB uses the disk. Default: 80% of the machine for each report.",
+        description="Limit on the memory of queries, such as `4GB`, shared by the reports that run "
+        "at once. Beyond it, DuckDB uses the disk. Default: 80% of the machine for each report.",
     )
     run: RunSettings = Field(
         default=RunSettings(), description="What the SQL of a run may read besides the warehouse."
