@@ -250,9 +250,9 @@ class RunLedger:
             (series, _day(as_of)),
         )
 
-    def newest_done(self, series: str) -> LedgerEntry | None:
-        """Return the newest successful run of this series, of any day."""
-        return self._first("series = ? AND status = 'done' ORDER BY started_at DESC", (series,))
+    def newest(self, series: str, only: str = "%") -> LedgerEntry | None:
+        """Return the newest run of this series, of any day; `only`: with this status."""
+        return self._first("series = ? AND status LIKE ? ORDER BY started_at DESC", (series, only))
 
     def held(self) -> set[Work]:
         """Return the work in progress: that of leases whose holders are alive."""

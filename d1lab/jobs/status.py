@@ -87,7 +87,9 @@ def exit_code(found: Iterable[DatabaseStatus]) -> int:
 def _database(
     settings: Settings, ledger: RunLedger, database: str, now: datetime
 ) -> DatabaseStatus:
-    jobs, error = _planned(settings, ledger, database)
+    with ledger.kept_open():
+        jobs, error = _planned(settings, ledger, database)
+        reports = tuple(_reports(settings, ledger, jobs))
     pulled_at = next((job.task.data.pulled_at for job in jobs), None)
     folder = settings.folder(database)
     today, month = (spent(folder, day) for day in (now.date(), now.date().replace(day=1)))
@@ -97,7 +99,7 @@ def _database(
         pulled_at=pulled_at,
         stale=pulled_at is None or now - pulled_at > STALE_AFTER,
         error=error,
-        reports=tuple(_reports(settings, ledger, jobs)),
+        reports=reports,
         today=today,
         month=month,
         cost_today=cost(today, billing),
@@ -115,13 +117,12 @@ def _planned(settings: Settings, ledger: RunLedger, database: str) -> tuple[Sequ
 
 
 def _reports(settings: Settings, ledger: RunLedger, jobs: Sequence[Job]) -> Iterable[ReportStatus]:
-    newest = {entry.series: entry for entry in ledger.entries()}  # oldest first: the last one stays
     held = ledger.held()
     for job in jobs:
-        last = newest.get(job.series)
+        last = ledger.newest(job.series)
         state, why = _state(job, last, is_held=job.work in held)
         record = record_of(settings, last) if last else None
-        good = ledger.newest_done(job.series)
+        good = ledger.newest(job.series, "done")
         yield ReportStatus(
             report=job.task.report.name,
             shop=job.task.shop,

@@ -19,6 +19,7 @@ from d1lab.pull.fields import ROWID
 from d1lab.warehouse import HISTORY, Manifest, digest_by
 
 _SHOP = "shop"
+_NUMBERS = ("integer", "money", "real")
 
 
 class Content(NamedTuple):
@@ -68,7 +69,8 @@ def _digest(
     """Return the digest of a table, and record those of its shops, where it has a shop."""
     has_shop = name in catalog.TABLES and _SHOP in columns
     group = quote(_SHOP) if has_shop else "NULL"
-    digests = digest_by(con, name, _of_app(name, columns), group, schema)
+    kept = _not_own(con, name, columns)
+    digests = digest_by(con, name, _of_app(name, columns), group, schema, kept)
     _record(con, name, digests if has_shop else {})
     return digests[None]
 
@@ -80,6 +82,51 @@ def _record(con: duckdb.DuckDBPyConnection, name: str, digests: Mapping[str | No
             "INSERT INTO d1lab.shop_digests SELECT ?, unnest(?::VARCHAR[]), unnest(?::VARCHAR[])",
             [name, list(digests), list(digests.values())],
         )
+
+
+def note_own_rows(
+    con: duckdb.DuckDBPyConnection, name: str, key: Sequence[str], source: str
+) -> None:
+    """Record the rows that d1lab has inserted in a table of the app, before they are read.
+
+    Args:
+        con: The warehouse, without these rows.
+        name: The table.
+        key: The columns of its key.
+        source: A query with the written rows; those in the warehouse were only updated.
+    """
+    columns = ", ".join(map(quote, key))
+    con.execute(
+        f"INSERT INTO d1lab.own_rows SELECT ?, hash({columns}) FROM {source} "
+        f"ANTI JOIN raw.{quote(name)} USING ({columns})",
+        [name],
+    )
+
+
+def _not_own(con: duckdb.DuckDBPyConnection, name: str, columns: Sequence[str]) -> str:
+    """Return the condition of rows that d1lab did not insert, or that the app has filled since.
+
+    A push gives a new customer a segment in a table whose other columns the app counts. Such a row
+    tells reports nothing that the order did not.
+    """
+    sql = "SELECT count(*) FROM d1lab.own_rows WHERE table_name = ?"
+    if con.execute(sql, [name]).fetchall() == [(0,)]:
+        return "true"
+    declared = catalog.TABLES[name]
+    key, table = ", ".join(map(quote, declared.key)), quote(name)
+    con.execute(
+        "DELETE FROM d1lab.own_rows WHERE table_name = ? "
+        f"AND row NOT IN (SELECT hash({key}) FROM raw.{table})",
+        [name],
+    )
+    numbers = {column.name for column in declared.columns if column.type in _NUMBERS}
+    unfilled = " AND ".join(
+        f"coalesce({quote(each)}, 0) = 0" if each in numbers else f"{quote(each)} IS NULL"
+        for each in _of_app(name, columns)
+        if each not in declared.key
+    )
+    own = f"hash({key}) IN (SELECT row FROM d1lab.own_rows WHERE table_name = '{declared.name}')"
+    return f"NOT ({unfilled} AND {own})"
 
 
 def _of_app(name: str, columns: Sequence[str]) -> list[str]:

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from d1lab import catalog
 from d1lab.d1.database import Value, quote
-from d1lab.pull.content import content_of
+from d1lab.pull.content import content_of, note_own_rows
 from d1lab.pull.convert import convert
 from d1lab.pull.fields import ROWID, Field, schema_of
 from d1lab.warehouse import OwnWrite, TableRecord, WrittenRows, followed
@@ -53,6 +53,16 @@ class OwnChanges:
     def followed(self, bookmark: str | None, *, alone: bool) -> str | None:
         """Return the bookmark that d1lab's own writes led to from an earlier one."""
         return followed(self._writes, bookmark, alone=alone)
+
+    def note_created(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Record the rows that d1lab inserted beside the app's, before they are read.
+
+        Args:
+            con: The new warehouse.
+        """
+        for name, rows in self._pending:
+            if rows and rows.creates and name not in self.unknown and _is_beside(name):
+                _Target(con, self._known[name]).note_created(rows)
 
     def apply(
         self,
@@ -121,12 +131,7 @@ class _Target:
         names = (*rows.key, *rows.columns)
         if any(name not in self._fields for name in names):
             return  # a column added since: the table will be read again
-        fields = tuple(self._fields[name] for name in names)
-        self._con.register(_STREAM, _table(rows.rows, fields))
-        typed = ", ".join(
-            f"CAST({quote(f.name)} AS {f.duckdb_type}) AS {quote(f.name)}" for f in fields
-        )
-        source = f"(SELECT {typed} FROM {_STREAM}) AS new"
+        source = self._source(rows)
         same = " AND ".join(f"old.{quote(k)} = new.{quote(k)}" for k in rows.key)
         sets = ", ".join(f"{quote(c)} = new.{quote(c)}" for c in rows.columns)
         kept = "" if kept_upto is None else f" AND old.{ROWID} <= {kept_upto:d}"
@@ -138,6 +143,21 @@ class _Target:
                 f"WHERE NOT EXISTS (SELECT 1 FROM {self._raw} AS old WHERE {same})"
             )
         self._con.unregister(_STREAM)
+
+    def note_created(self, rows: WrittenRows) -> None:
+        """Record which of these rows are new."""
+        if all(name in self._fields for name in (*rows.key, *rows.columns)):
+            note_own_rows(self._con, self._name, rows.key, self._source(rows))
+            self._con.unregister(_STREAM)
+
+    def _source(self, rows: WrittenRows) -> str:
+        """Return the query of the rows with the types of the table."""
+        fields = tuple(self._fields[name] for name in (*rows.key, *rows.columns))
+        self._con.register(_STREAM, _table(rows.rows, fields))
+        typed = ", ".join(
+            f"CAST({quote(f.name)} AS {f.duckdb_type}) AS {quote(f.name)}" for f in fields
+        )
+        return f"(SELECT {typed} FROM {_STREAM}) AS new"
 
 
 def fields_in(columns: str) -> list[Field]:
@@ -164,6 +184,12 @@ def _refresh(con: duckdb.DuckDBPyConnection, record: TableRecord) -> None:
 def _is_later(write: OwnWrite, record: TableRecord) -> bool:
     """Whether a table was last read before a write ended."""
     return write.ended_at is None or write.ended_at > record.reread_at
+
+
+def _is_beside(name: str) -> bool:
+    """Whether a table has results of d1lab in rows of the app."""
+    declared = catalog.TABLES.get(name)
+    return bool(declared and declared.owned("analysis") and not catalog.only_d1lab_writes(declared))
 
 
 def _is_whole(name: str, rows: WrittenRows) -> bool:

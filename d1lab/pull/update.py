@@ -121,6 +121,7 @@ class Update:
         with warehouse.next_warehouse(self._folder, fresh=self._is_new, compact=compact) as con:
             con.begin()  # one commit, not one per statement
             warehouse.prepare_days(con, zones, self._now)
+            self._own.note_created(con)
             self._bring_up(con, plan, self._known)
             self._own.apply(con, sweeps, self._bookmark)
             create_missing(con)

@@ -7,6 +7,7 @@
     d1lab.tables        per table: rows, pull time, billed rows read, and a digest of its content
     d1lab.build         the file's ID: a file that was built never changes
     d1lab.shop_digests  per table with a shop: a digest of each shop's rows
+    d1lab.own_rows      the keys, as hashes, of rows that d1lab inserted in tables of the app
     d1lab.quarantine    values that do not match their declared type
     d1lab.columns       per column of the app's own tables: how it is declared and stored
 
@@ -55,6 +56,7 @@ CREATE TABLE IF NOT EXISTS d1lab.tables (
     reread_at TIMESTAMP, explained VARCHAR, touched_index VARCHAR, touched_since VARCHAR
 );
 CREATE TABLE IF NOT EXISTS d1lab.shop_digests (table_name VARCHAR, shop VARCHAR, digest VARCHAR);
+CREATE TABLE IF NOT EXISTS d1lab.own_rows (table_name VARCHAR, row UBIGINT);
 CREATE TABLE IF NOT EXISTS d1lab.quarantine (
     table_name VARCHAR, key VARCHAR, column_name VARCHAR, value VARCHAR, reason VARCHAR,
     found_at TIMESTAMP, row_id BIGINT
@@ -213,7 +215,7 @@ def record_tables(con: duckdb.DuckDBPyConnection, records: Sequence[TableRecord]
 def drop_table(con: duckdb.DuckDBPyConnection, name: str) -> None:
     """Drop a table that D1 no longer has, and its records."""
     con.execute(f"DROP TABLE IF EXISTS raw.{quote(name)} CASCADE")
-    for notes in ("tables", "quarantine", "shop_digests"):
+    for notes in ("tables", "quarantine", "shop_digests", "own_rows"):
         con.execute(f"DELETE FROM d1lab.{notes} WHERE table_name = ?", [name])
 
 
@@ -283,14 +285,17 @@ def digest_by(
     columns: Sequence[str],
     group: str,
     schema: str = "raw",
+    which: str = "true",
 ) -> dict[str | None, str]:
     """Return a digest for each value of an expression, as text, and for all rows together (None).
 
-    Arguments as those of `digest`. Rows whose value is NULL are in the latter only.
+    Arguments as those of `digest`. Rows whose value is NULL are in the latter only. `which` is a
+    condition of the rows to include.
     """
     hashed = f"hash({', '.join(map(quote, columns))})" if columns else "0"
     counts = f"SELECT ({group})::VARCHAR, count(*), sum({hashed})"
-    groups = con.execute(f"{counts} FROM {schema}.{quote(table)} GROUP BY 1").fetchall()
+    chosen = f"{schema}.{quote(table)} WHERE {which}"
+    groups = con.execute(f"{counts} FROM {chosen} GROUP BY 1").fetchall()
     digests: dict[str | None, str] = {name: f"{rows}-{total:x}" for name, rows, total in groups}
     rows, total = sum(rows for _, rows, _ in groups), sum(total for *_, total in groups)
     return digests | {None: f"{rows}-{total:x}"}

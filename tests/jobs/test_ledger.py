@@ -181,6 +181,19 @@ def test_last_done_is_the_newest_good_run_of_that_day(ledger):
     assert ledger.last_done("s", None) is None
 
 
+def test_newest_is_that_of_any_day(ledger):
+    """With a status, the newest that has it; other parameters do not count."""
+    finish(ledger, "r1", as_of="2026-05-31", started_at="2026-06-01T01:00:00+00:00")
+    finish(ledger, "r2", started_at="2026-06-01T02:00:00+00:00")
+    finish(ledger, "r3", "failed", as_of="2026-05-29", started_at="2026-06-01T03:00:00+00:00")
+    finish(ledger, "r4", series="other", started_at="2026-06-01T04:00:00+00:00")
+    newest, good = ledger.newest("s"), ledger.newest("s", "done")
+    assert newest is not None
+    assert good is not None
+    assert (newest.run_id, good.run_id) == ("r3", "r2")
+    assert ledger.newest("s", "skipped") is None
+
+
 def test_previous_is_the_last_done_run_of_an_earlier_day(ledger):
     """Runs of the same day, of later days, and skipped runs do not count."""
     finish(ledger, "may", as_of="2026-05-30", started_at="2026-06-01T01:00:00+00:00")

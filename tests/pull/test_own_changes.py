@@ -10,7 +10,7 @@ import pytest
 
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.pull import pull
-from d1lab.warehouse import FILE_NAME, noted, own_writes, utc_now
+from d1lab.warehouse import FILE_NAME, noted, open_warehouse, own_writes, utc_now
 from tests.pull.conftest import add_customers, add_events, assert_same
 
 pytestmark = pytest.mark.usefixtures("few_views")
@@ -71,6 +71,44 @@ def test_own_results_are_not_read_again(pulled, folder):
     assert_labels(pulled, folder)
     assert own_writes(folder, pulled.url) == []
     assert pull(pulled, folder, database="x").skipped
+
+
+def test_a_customer_that_a_push_adds_changes_no_digest_until_the_app_counts(pulled, folder):
+    """The digest makes reports due: the segment of a new customer does not run its report again."""
+
+    def digests() -> set[tuple[str, str]]:
+        sql = "SELECT shop, digest FROM d1lab.shop_digests WHERE table_name = 'customer_insights'"
+        with open_warehouse(folder) as con:
+            return set(con.sql(sql).fetchall())
+
+    def counted(sql: str) -> set[tuple[str, str]]:
+        pulled.execute(sql)
+        pull(pulled, folder, database="x", counters="always")
+        return digests()
+
+    before = digests()
+    with noted(pulled, folder, ["customer_insights"]) as note:
+        for customer in ("c9", "new"):
+            pulled.execute(
+                "INSERT INTO customer_insights (shop, customer_id, customer_segment) "
+                "VALUES ('s', ?1, 'vip') ON CONFLICT (shop, customer_id) DO UPDATE SET "
+                "customer_segment = excluded.customer_segment",
+                (customer,),
+            )
+        rows = [("s", "c9", "vip"), ("s", "new", "vip")]
+        note.add("customer_insights", ("shop", "customer_id"), ["customer_segment"], rows,
+                 creates=True)  # fmt: skip
+    pull(pulled, folder, database="x")
+    assert_same(pulled, folder, "customer_insights")
+    assert digests() == before
+    app = "INSERT INTO customer_insights (shop, customer_id) VALUES ('s', 'registered')"
+    assert (registered := counted(app)) != before
+    set_saved = "UPDATE customer_insights SET total_savings = {} WHERE customer_id = 'new'"
+    assert counted(set_saved.format(8)) != registered
+    assert counted(set_saved.format("NULL")) == registered
+    assert counted("DELETE FROM customer_insights WHERE customer_id = 'new'") == registered
+    with open_warehouse(folder) as con:
+        assert con.sql("FROM d1lab.own_rows").fetchall() == []  # nothing is left of it
 
 
 def test_a_file_proves_that_no_other_process_wrote(file, folder, days_later):
