@@ -229,7 +229,8 @@ def judge(settings: Settings, ledger: RunLedger, task: Task, *, force: bool = Fa
     """Return whether a task is due, and why."""
     series, inputs = series_of(task), inputs_of(settings, task) | report_inputs(ledger, task)
     last = ledger.last_done(series, task.as_of)
-    changes = changed(last.inputs, inputs) if last else []
+    of_usage = task.report.is_of_usage
+    changes = changed(last.inputs, inputs, with_tables=not of_usage) if last else []
     if force:
         due, reason = True, "forced"
     elif last is None:

@@ -162,9 +162,19 @@ def raw_tables(names: Iterable[str], tables: Collection[str]) -> set[str] | None
     return found
 
 
-def changed(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """The names of the earlier inputs that are not the same now."""
-    return [name for name, digest in before.items() if now.get(name) != digest]
+def changed(
+    before: Mapping[str, str], now: Mapping[str, str], *, with_tables: bool = True
+) -> list[str]:
+    """The names of the earlier inputs that are not the same now.
+
+    Args:
+        before: The inputs of the earlier run.
+        now: Those of the same report now.
+        with_tables: Whether rows of D1's tables count. They do not for a report on D1's usage,
+            which is of a day: each order line of any shop would make it due again.
+    """
+    names = [name for name, digest in before.items() if now.get(name) != digest]
+    return [name for name in names if with_tables or not name.startswith(_TABLE)]
 
 
 @cache
