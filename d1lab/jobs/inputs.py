@@ -108,7 +108,8 @@ def narrowed(inputs: Mapping[str, str], run_dir: Path, shop: str) -> dict[str, s
     for note in notes:
         is_of_shop = _is_of_shop(note, shop, inputs)
         for name in note["reads"]:
-            (of_shop if is_of_shop and name not in OF_ALL_SHOPS else others).add(name)
+            (of_shop if is_of_shop else others).add(name)
+            others.update(OF_ALL_SHOPS.get(name, ()))
     read, read_whole = raw_tables(of_shop, tables), raw_tables(others, tables)
     rest = {k: v for k, v in inputs.items() if not k.startswith(_TABLE)}
     if read is None or read_whole is None or not (read | read_whole):

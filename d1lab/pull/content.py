@@ -19,6 +19,7 @@ from d1lab.pull.fields import ROWID
 from d1lab.warehouse import HISTORY, Manifest, digest_by
 
 _SHOP = "shop"
+_COUNTS, _USES, _AMOUNT = "discount_analytics", "times_used", "discount_amount"
 _NUMBERS = ("integer", "money", "real")
 
 
@@ -71,8 +72,21 @@ def _digest(
     group = quote(_SHOP) if has_shop else "NULL"
     kept = _not_own(con, name, columns)
     digests = digest_by(con, name, _of_app(name, columns), group, schema, kept)
+    if name == _COUNTS and {_USES, _AMOUNT} <= set(columns):
+        counting = _counting(con, schema)
+        digests = {k: each if k is None else each + counting for k, each in digests.items()}
     _record(con, name, digests if has_shop else {})
     return digests[None]
+
+
+def _counting(con: duckdb.DuckDBPyConnection, schema: str) -> str:
+    """Return how the app counts the uses of discounts, which rows of any shop can show.
+
+    A row with a discount but no use says that the first use is not counted: see discount_totals.
+    """
+    where = f"{quote(_USES)} = 0 AND {quote(_AMOUNT)} > 0"
+    found = con.execute(f"SELECT count(*) > 0 FROM {schema}.{quote(_COUNTS)} WHERE {where}")
+    return "-from 0" if found.fetchall() == [(True,)] else ""
 
 
 def _record(con: duckdb.DuckDBPyConnection, name: str, digests: Mapping[str | None, str]) -> None:

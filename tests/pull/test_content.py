@@ -8,7 +8,7 @@ import pytest
 
 from d1lab.d1 import Database
 from d1lab.pull import pull
-from d1lab.warehouse import open_warehouse
+from d1lab.warehouse import FILE_NAME, open_warehouse
 from tests.pull.conftest import add_customers, add_events
 
 pytestmark = pytest.mark.usefixtures("few_views")
@@ -46,3 +46,26 @@ def test_one_changed_row_changes_the_digest_of_its_shop_only(db: Database, folde
     after = digests(folder)
     changed = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
     assert changed == {("order_events", None), ("order_events", "shop-1")}
+
+
+def test_a_use_changes_the_digest_of_its_shop_unless_it_says_how_uses_are_counted(db, folder):
+    """A row with a discount but no use, in any shop: the first use is not counted in any."""
+
+    def use(shop: str, sku: str, uses: int) -> set[str | None]:
+        before = digests(folder) if (folder / FILE_NAME).is_file() else {}
+        db.execute(
+            "INSERT INTO discount_analytics (shop, discount_id, sku, times_used, discount_amount)"
+            " VALUES (?1, 'd', ?2, ?3, 5)",
+            (shop, sku, uses),
+        )
+        pull(db, folder, database="x", counters="always")
+        after = digests(folder)
+        changed = {key for key in before | after if before.get(key) != after.get(key)}
+        assert {table for table, _ in changed} == {"discount_analytics"}
+        return {shop for _, shop in changed}
+
+    pull(db, folder, database="x")
+    assert use("harbor", "mug", 1) == {"harbor", None}
+    assert use("kiosk", "mug", 3) == {"kiosk", None}
+    assert use("kiosk", "tea", 0) == {"kiosk", "harbor", None}
+    assert use("kiosk", "soap", 0) == {"kiosk", None}
