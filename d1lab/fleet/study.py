@@ -66,6 +66,24 @@ FROM placed
 ORDER BY amount IS NULL, place, currency  -- amounts of two currencies are not compared
 """
 
+_WEEKS = """
+WITH ends AS (
+  SELECT database, shop, any_value(currency) AS currency, max(day) AS last_day,
+    min(day) AS first_day
+  FROM days
+  GROUP BY database, shop
+),
+weeks AS (
+  SELECT database, shop, (last_day - day) // 7 AS age, sum(revenue) AS revenue
+  FROM days JOIN ends USING (database, shop)
+  GROUP BY ALL
+)
+SELECT database, shop, currency, last_day, first_day, list(age), list(revenue)
+FROM weeks JOIN ends USING (database, shop)
+GROUP BY ALL
+ORDER BY database, shop
+"""
+
 _ESTIMATES = """
 WITH known AS (
   SELECT *, (high - low) / (2 * $normal) AS error,
@@ -158,25 +176,18 @@ def study(folder: Path) -> FleetStudy:
 
 def _weeks(con: duckdb.DuckDBPyConnection) -> list[WeekOfShop]:
     """Return the last week of each shop; weeks without a sale count as zero."""
-    rows = con.sql(
-        "SELECT database, shop, any_value(currency), max(day), min(day),"
-        " list({'day': day, 'revenue': revenue}) FROM days GROUP BY ALL ORDER BY database, shop"
-    ).fetchall()
     return [
-        _week(database, shop, currency or "", last, first, days)
-        for database, shop, currency, last, first, days in rows
+        _week(database, shop, currency or "", last, first, dict(zip(ages, sums, strict=True)))
+        for database, shop, currency, last, first, ages, sums in con.sql(_WEEKS).fetchall()
     ]
 
 
 def _week(
-    database: str, shop: str, currency: str, last: date, first: date, days: list[dict[str, Any]]
+    database: str, shop: str, currency: str, last: date, first: date, by_age: Mapping[int, float]
 ) -> WeekOfShop:
+    """Return the last week of a shop by the revenue of its weeks; 0 is the age of the last."""
     count = min(((last - first).days + 1) // 7, WEEKS)
-    sums = [0.0] * count
-    for day in days:
-        age = (last - day["day"]).days // 7
-        if age < count:
-            sums[-1 - age] += day["revenue"]
+    sums = [by_age.get(age, 0.0) for age in reversed(range(count))]
     now = sums[-1] if sums else 0.0
     return WeekOfShop(database, shop, currency, last, now, usual(sums or [0.0]))
 

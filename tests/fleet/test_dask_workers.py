@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import threading
@@ -11,6 +12,7 @@ from datetime import date
 from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -23,10 +25,11 @@ from d1lab.fleet.coordinator import FleetRequest, FleetResult, run_fleet
 from d1lab.fleet.dask_workers import DaskWorkers
 from d1lab.fleet.marts import open_marts, read_mart
 from d1lab.fleet.places import usage_folder
+from d1lab.fleet.prune import KeptRuns, prune_fleet
 from d1lab.fleet.registry import open_registry
 from d1lab.runs.record import load_run
 from d1lab.runs.run import run_folder
-from tests.support.command_line import Ended, caller
+from tests.support.command_line import PROGRAM, Ended, caller
 from tests.support.dask_cluster import Cluster, running
 from tests.support.fleet import build_shop, keep_its_memory, memory_of_runs
 
@@ -196,7 +199,7 @@ def test_a_killed_worker_and_a_killed_scheduler_lose_and_double_nothing(cluster)
 
 
 @contextmanager
-def killed(find: Callable[[], subprocess.Popen[str] | None]) -> Generator[None]:
+def killed(find: Callable[[], subprocess.Popen[Any] | None]) -> Generator[None]:
     """Kill a process as soon as it is found, which must happen meanwhile."""
     ended, kills = threading.Event(), list[None]()
 
@@ -213,6 +216,30 @@ def killed(find: Callable[[], subprocess.Popen[str] | None]) -> Generator[None]:
         ended.set()
         thread.join()
     assert kills
+
+
+@pytest.mark.long
+def test_a_killed_coordinator_of_a_cluster_loses_and_doubles_nothing(cluster):
+    """Its workers may still be busy; the next one begins at once, and one state of each counts."""
+    settings, made = cluster
+    target = str(settings.root / "target")
+    command = [PROGRAM, "fleet", "run", "--scheduler", made.address, "--target", target]
+    process = subprocess.Popen(command, env={**os.environ, "D1LAB_ROOT": str(settings.root)})
+
+    def busy() -> subprocess.Popen[bytes] | None:
+        runs = settings.root.glob("worker*/data/fleet.d/databases/*/*/runs/*")
+        return process if any(runs) else None
+
+    with killed(busy):
+        process.wait()
+    result = run(settings, made)
+    assert (result.exit_code, len(result.outcomes)) == (0, 2), result
+    assert [rates(settings, name) for name in "ab"] == [[1.5], [1.5]]
+    assert read_mart(open_marts(settings, target), "figures").num_rows == 2
+    registry = open_registry(settings)
+    assert not any(entry.is_running for entry in registry.entries())
+    prune_fleet(settings, registry, target, KeptRuns())
+    assert_one_state_each(settings)
 
 
 @pytest.mark.long
