@@ -160,7 +160,7 @@ def study(folder: Path) -> FleetStudy:
     Args:
         folder: With the Parquet files of `keep_study`.
     """
-    if not (folder / "databases.parquet").is_file():
+    if not all((folder / f"{name}.parquet").is_file() for name in FILES):
         raise StaleDataError("no figures of a fleet yet. Run `d1lab fleet report`.")
     with scratch() as con:
         for name in FILES:

@@ -100,7 +100,7 @@ def headline(rows: Sequence[ShopRow], shops: int) -> str:
         rows: The rows, with those of reports on all shops.
         shops: The number of shops; 0 if all reports are on all shops.
     """
-    count = counted(shops or len(rows), "shop")
+    count = counted(shops, "shop") if shops else "Reports on all shops"
     changes = [row.week.change for row in rows if row.week and row.week.change is not None]
     fell = sum(change < 0 for change in changes)
     told = f"Revenue fell in {fell} of {counted(len(changes), 'shop')} last week."

@@ -131,4 +131,6 @@ def test_the_report_is_a_page(d1lab, tmp_path):
     words = re.search(r'<code class="command" id="command">(.*?)</code>', text)
     assert words
     assert re.sub("<[^>]*>", "", words[1]) == "d1lab fleet report"
-    assert "fleet/_/fleet/" in (tmp_path / "reports" / "index.html").read_text()
+    index = (tmp_path / "reports" / "index.html").read_text()
+    assert "fleet/_/fleet/" in index
+    assert "<h1>Reports on all shops" in index, "a fleet is no shop"
