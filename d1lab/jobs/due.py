@@ -116,7 +116,7 @@ def plan(
     chosen = check_request(settings, reports=reports, shops=shops, values=values, texts=texts)
     values, texts = dict(values or {}), dict(texts or {})
     named = texts.pop("shop", None) or values.pop("shop", None)
-    with open_lab(settings, database) as lab:
+    with ledger.kept_open(), open_lab(settings, database) as lab:
         asked = shops or ([named] if named else lab.shops)
         state = cache(partial(shop_state, lab))
         tasks = [
@@ -126,7 +126,7 @@ def plan(
             for task in _prepared(lab, report, given, texts, state, is_named=bool(reports))
         ]
         tasks = _with_earlier(lab, settings, ledger, tasks, state)
-    jobs = _after_due([judge(settings, ledger, task, force=force) for task in tasks])
+        jobs = _after_due([judge(settings, ledger, task, force=force) for task in tasks])
     name, _ = settings.resolve(database)
     _, broken = chosen_reports(settings, reports)
     return [*jobs, *(_broken_job(name, each) for each in broken)]
