@@ -22,6 +22,7 @@ from d1lab.errors import InputError
 Floats = NDArray[np.float64]
 
 _STEPS, _STILL = 100, 1e-11
+_TOGETHER = 2_000  # rows
 _LONGEST_STEP = 4.0  # of a coefficient, so that a step from far away does not overflow
 _FURTHEST = 30.0  # a coefficient beyond it has no maximum: e^30 times as many units
 
@@ -47,9 +48,12 @@ class PoissonFit(NamedTuple):
         Survey Methodology 28), with Student's t and the effective number of clusters (Carter,
         Schnepel & Steigerwald 2017, Review of Economics and Statistics 99).
         """
-        left_out = self.influence / np.maximum(1 - self.leverage, 0.05)
-        variance = (left_out**2).sum(axis=0)
-        squares = np.maximum((self.leverage**2).sum(axis=0), 1e-300)
+        variance, squares = np.zeros((2, self.influence.shape[1]))
+        for rows in _in_parts(self.influence):
+            left_out = self.influence[rows] / np.maximum(1 - self.leverage[rows], 0.05)
+            variance = _added_up(variance, left_out**2)
+            squares = _added_up(squares, self.leverage[rows] ** 2)
+        squares = np.maximum(squares, 1e-300)
         freedom = np.maximum(1 / squares - 1, 1)
         return student((1 + level) / 2, freedom) * np.sqrt(variance)
 
@@ -102,11 +106,11 @@ def fit(counts: ArrayLike, causes: Any) -> PoissonFit:
     inverse, identified = _inverted(panel, curvature.matrix)
     identified &= np.abs(slopes) < _FURTHEST
     columns = inverse[:, len(panel.weeks) :]
-    moved = _influence(panel, mean, columns)
-    share = _leverage(panel, mean, at, curvature.moved, columns)
+    influence = _spread_out(_influence(panel, mean, columns), kept)
+    leverage = _spread_out(_leverage(panel, mean, at, curvature.moved, columns), kept)
     rows, cells = len(panel.totals), int(panel.known.sum())
     factor = rows / max(rows - 1, 1) * (cells - 1) / max(cells - len(inverse), 1)
-    errors = np.sqrt(factor * (moved**2).sum(axis=0))
+    errors = np.sqrt(factor * _sum_of_squares(influence))
     slopes[~identified], errors[~identified] = np.nan, np.nan
     levels = np.full(panel.counts.shape[1], np.nan)
     levels[panel.weeks] = effects
@@ -114,8 +118,8 @@ def fit(counts: ArrayLike, causes: Any) -> PoissonFit:
         slopes=slopes,
         errors=errors,
         identified=identified,
-        influence=_spread_out(moved, kept),
-        leverage=_spread_out(share, kept),
+        influence=influence,
+        leverage=leverage,
         week_effects=levels,
         row_effects=_row_effects(panel, mean, effects, kept),
         rows=rows,
@@ -265,7 +269,10 @@ def _by_row(panel: _Panel, scores: Any) -> Any:
 def _leverage(panel: _Panel, mean: Floats, touched: Floats, moved: Any, columns: Floats) -> Floats:
     """Return each row's share of the information on each cause, net of week effects."""
     weeks, causes = columns[: len(panel.weeks)], columns[len(panel.weeks) :]
-    level = mean[:, panel.weeks] @ weeks + moved @ causes
+    level = mean[:, panel.weeks] @ weeks
+    level += moved @ causes
+    level **= 2
+    level /= panel.totals[:, None]
     squares = mean[:, panel.weeks] @ weeks**2
     by_week = np.zeros((panel.counts.shape[1], causes.shape[1]))
     by_week[panel.weeks] = weeks
@@ -273,8 +280,10 @@ def _leverage(panel: _Panel, mean: Floats, touched: Floats, moved: Any, columns:
         own = panel.causes @ causes[:, cause]
         crossed = touched * own * (2 * by_week[panel.weeks_of, cause] + own)
         squares[:, cause] += np.bincount(panel.rows_of, crossed, len(panel.totals))
-    shares = np.maximum(squares - level**2 / panel.totals[:, None], 0.0)
-    return shares / np.maximum(shares.sum(axis=0), 1e-300)
+    squares -= level
+    np.maximum(squares, 0.0, out=squares)
+    squares /= np.maximum(squares.sum(axis=0), 1e-300)
+    return squares
 
 
 def _row_effects(panel: _Panel, mean: Floats, effects: Floats, kept: NDArray[np.bool_]) -> Floats:
@@ -306,6 +315,26 @@ def student(level: float, freedom: Any) -> Any:
 
 def _spread_out(values: Floats, kept: NDArray[np.bool_]) -> Floats:
     """Return the values of all rows: 0 for those without information."""
+    if kept.all():
+        return values
     whole = np.zeros((len(kept), values.shape[1]))
     whole[kept] = values
     return whole
+
+
+def _in_parts(values: Floats) -> list[slice]:
+    """Return the rows in parts: with hundreds of causes, a copy of all takes 100 MB."""
+    return [slice(first, first + _TOGETHER) for first in range(0, len(values), _TOGETHER)]
+
+
+def _sum_of_squares(values: Floats) -> Floats:
+    total = np.zeros(values.shape[1])
+    for rows in _in_parts(values):
+        total = _added_up(total, values[rows] ** 2)
+    return total
+
+
+def _added_up(total: Floats, values: Floats) -> Floats:
+    """Return the sum of the rows, added to that of the rows before; the values are changed."""
+    values[0] += total
+    return values.sum(axis=0)

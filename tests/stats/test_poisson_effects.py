@@ -7,6 +7,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from d1lab.errors import InputError
+from d1lab.stats import poisson_effects
 from d1lab.stats.poisson_effects import fit, student
 
 
@@ -60,6 +61,16 @@ def test_influence_is_what_leaving_a_row_out_moves(case):
     assert np.corrcoef(np.array(changes)[:, 0], moved[:, 0])[0, 1] > 0.97
     assert found.leverage.sum(axis=0) == pytest.approx([1, 1])
     assert found.leverage[0].tolist() == [0, 0]
+
+
+def test_sums_over_rows_in_parts_are_those_of_all(case, monkeypatch):
+    """To the last digit: the rows are added in their order."""
+    counts, causes, _ = case
+    whole = fit(counts, causes)
+    monkeypatch.setattr(poisson_effects, "_TOGETHER", 3)
+    parts = fit(counts, causes)
+    assert parts.errors.tolist() == whole.errors.tolist()
+    assert parts.half(0.95).tolist() == whole.half(0.95).tolist()
 
 
 def test_half_is_wider_with_fewer_effective_rows(case):

@@ -20,6 +20,9 @@ from d1lab.analyses.discount_effect.exposure import (
 
 Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
 
+_OF_SKUS = ["sku", "week", "units", "listed", "given", "first_week", "category"]
+_OF_USES = ["sku", "week", "units", "given", "orders"]
+
 DEEPEST = 0.95
 DELISTED = np.log(0.01)  # log probability of no further sale, from which a product left the shop
 
@@ -45,14 +48,15 @@ def history(weeks: Frame) -> SalesHistory:
     Args:
         weeks: Rows of the metric `discount_weeks`.
     """
-    rows = weeks[weeks["level"] == "sku"]
+    rows = weeks.loc[weeks["level"] == "sku", _OF_SKUS]
     skus, sku = np.unique(rows["sku"].to_numpy().astype(str), return_inverse=True)
     first = int(weeks["week"].min()) if len(weeks) else 0
     columns = 1 - first
     categories = np.full(len(skus), None)
     categories[sku] = rows["category"].to_numpy()
     sales = _sales(rows, sku, len(skus), columns)
-    closed = weeks[weeks["level"] == "closed"]
+    del rows  # of a large shop, 100 MB
+    closed = weeks.loc[weeks["level"] == "closed", ["sku", "week"]]
     place = _places(skus, closed["sku"])
     sales.units[place, closed["week"].to_numpy().astype(int) + columns - 1] = np.nan
     return SalesHistory(skus, categories, sales, *_offers(weeks, skus, sales))
@@ -83,8 +87,8 @@ def _places(skus: Any, names: Any) -> Ints:
 
 def _offers(weeks: Frame, skus: Any, sales: WeeklySales) -> tuple[Frame, Any, Any]:
     """Return the discounts and codes, with the states and depths of each."""
-    rows = weeks[weeks["level"].isin(["discount", "code"])]
     keys = ["level", "discount_id", "discount_code"]
+    rows = weeks.loc[weeks["level"].isin(["discount", "code"]), [*keys, *_OF_USES]]
     groups = rows.groupby(keys, dropna=False, sort=True)
     named, whole = groups["orders"].sum().reset_index(), totals(sales)
     sku, week = _places(skus, rows["sku"]), rows["week"].to_numpy(dtype=np.intp)

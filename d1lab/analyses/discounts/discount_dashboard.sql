@@ -32,14 +32,15 @@ daily AS (
     FROM lines
     GROUP BY now, day
 ),
+-- In the order of the days: in another one, sums differ in their last digit.
 sums AS (
     SELECT
         measure,
-        coalesce(sum(amount) FILTER (now), 0)               AS value,
-        coalesce(sum(amount) FILTER (NOT now), 0)           AS value_before,
-        coalesce(sum(amount * amount) FILTER (now), 0)      AS squares,
-        coalesce(sum(amount * amount) FILTER (NOT now), 0)  AS squares_before,
-        least(count(*) FILTER (now), count(*) FILTER (NOT now))  AS active_days
+        coalesce(sum(amount ORDER BY day) FILTER (now), 0)               AS value,
+        coalesce(sum(amount ORDER BY day) FILTER (NOT now), 0)           AS value_before,
+        coalesce(sum(amount * amount ORDER BY day) FILTER (now), 0)      AS squares,
+        coalesce(sum(amount * amount ORDER BY day) FILTER (NOT now), 0)  AS squares_before,
+        least(count(*) FILTER (now), count(*) FILTER (NOT now))          AS active_days
     FROM daily UNPIVOT (amount FOR measure IN (uses, savings, discounted_revenue))
     GROUP BY measure
 ),

@@ -12,7 +12,7 @@ from d1lab.analyses.discount_effect.cannibalization import (
 )
 from d1lab.analyses.discount_effect.effect import DiscountEffect
 from d1lab.analyses.discount_effect.launches import launches
-from d1lab.analyses.discount_effect.pooling import estimate
+from d1lab.analyses.discount_effect.pooling import Estimates
 from d1lab.analyses.discounts import earnings, lifts
 from d1lab.analyses.discounts.earnings import BaselineShare
 from d1lab.counting import counted
@@ -41,26 +41,25 @@ class DiscountStudy(NamedTuple):
     taken: Cannibalization
 
 
-def study(*, earned: Frame, weeks: Frame, stacking: Frame, codes: Frame) -> DiscountStudy:
+def study(*, earned: Frame, discounts: Estimates, stacking: Frame, codes: Frame) -> DiscountStudy:
     """Compute the results for one shop.
 
     Args:
         earned: Rows of the metric `discount_earnings`.
-        weeks: Rows of the metric `discount_weeks`.
+        discounts: Result of `pooling.estimate`.
         stacking: Rows of the metric `discount_stacking`.
         codes: Rows of the metric `leaking_codes`.
     """
-    found = estimate(weeks)
-    shop, observed = found.shop, lifts.observed(found)
+    shop, observed = discounts.shop, lifts.observed(discounts)
     by_discount, by_code, by_sku = (
         earnings.earned(earned, level, shop, observed) for level in ("discount", "code", "sku")
     )
     baseline = earnings.baseline_share(by_sku)
     whole = earned[earned["level"] == "all"]
     parts = (by_discount, by_code, by_sku, whole, stacking, codes)
-    begun = launches(found.history, found.price)
+    begun = launches(discounts.history, discounts.price)
     named = by_discount[["discount_id", "name"]].merge(begun, on="discount_id")
-    taken = cannibalization(found.history, found.price)
+    taken = cannibalization(discounts.history, discounts.price)
     return DiscountStudy(shop, observed, *parts, baseline, named, taken)
 
 

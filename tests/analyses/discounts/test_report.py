@@ -11,7 +11,7 @@ import pytest
 
 from d1lab.analyses.discount_effect.cannibalization import Cannibalization
 from d1lab.analyses.discount_effect.exposure import WeeklySales
-from d1lab.analyses.discount_effect.pooling import OF_SHOP, OWN
+from d1lab.analyses.discount_effect.pooling import OF_SHOP, OWN, estimate
 from d1lab.analyses.discounts import products_report, report
 from d1lab.analyses.discounts.earnings import BaselineShare
 
@@ -102,7 +102,7 @@ def test_a_study_joins_levels_and_names_its_launches(tiny_lab):
     earned = tiny_lab.metric("discount_earnings", **period)
     found = report.study(
         earned=earned,
-        weeks=tiny_lab.metric("discount_weeks", **period),
+        discounts=estimate(tiny_lab.metric("discount_weeks", **period)),
         stacking=tiny_lab.metric("discount_stacking", **period),
         codes=tiny_lab.metric("leaking_codes", **period),
     )
