@@ -42,9 +42,10 @@ def print_pruned(found: list[PrunedDatabase], *, dry_run: bool, as_json: bool) -
     print_rows(PrunedDatabase._fields, found, as_json=as_json)
     if not as_json:
         size = sum(each.bytes for each in found)
-        names = counted(len({each.name for each in found}), "database")
+        names = counted(len({each.name for each in found if each.name}), "database")
+        report = " and the fleet's report" if any(not each.name for each in found) else ""
         would = "would be " if dry_run else ""
-        echo_err(f"fleet prune: {counted(size, 'byte')} of {names} {would}deleted")
+        echo_err(f"fleet prune: {counted(size, 'byte')} of {names}{report} {would}deleted")
 
 
 def print_result(settings: Settings, result: FleetResult, seconds: float, *, as_json: bool) -> None:

@@ -6,6 +6,7 @@
     data/fleet.d/locks             one per database, against two workers of one machine
     data/fleet.d/marts             unless a target is set
     data/fleet.d/usage/<name>      what all workers used of a database, on any machine
+    data/fleet.d/fleet/runs        runs of the fleet's own report; their ledger is data/fleet.d's
     reports/fleet.d/<name>         the pages of a database, with an index of their own
 
 No database of d1lab.toml can be named `fleet.d`, because of the dot.
@@ -19,6 +20,8 @@ from d1lab.config import Settings
 from d1lab.config_sections import DatabaseSettings
 
 FOLDER = "fleet.d"
+REPORT = "fleet"
+"""The name of the fleet's own report, and of what it counts as its database."""
 
 
 def fleet_folder(settings: Settings) -> Path:
@@ -38,5 +41,15 @@ def settings_of(settings: Settings, name: str, database: DatabaseSettings) -> Se
         "databases": {name: database},
         "data_dir": fleet_folder(settings) / "databases" / name,
         "reports_dir": settings.reports_dir / FOLDER / name,
+    }
+    return settings.model_copy(update=changed)
+
+
+def report_settings(settings: Settings) -> Settings:
+    """Return the settings for the fleet's own report, which reads the marts of all databases."""
+    changed = {
+        "database": REPORT,
+        "databases": {REPORT: DatabaseSettings(url="fleet:marts")},
+        "data_dir": fleet_folder(settings),
     }
     return settings.model_copy(update=changed)

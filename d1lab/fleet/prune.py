@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, get_args
 from d1lab.config import Settings
 from d1lab.fleet.entry import RegistryEntry
 from d1lab.fleet.marts import Mart, open_marts
-from d1lab.fleet.places import settings_of
+from d1lab.fleet.places import report_settings, settings_of
 from d1lab.fleet.registry import Registry
 from d1lab.fleet.store import DiskStore, Store
 from d1lab.jobs.ledger import open_ledger
@@ -28,7 +28,7 @@ class PrunedDatabase(NamedTuple):
     """What was deleted of a database, or would be."""
 
     name: str
-    what: Literal["runs", "states", "database"]
+    what: Literal["runs", "states", "database", "report"]  # report: runs of the fleet's own
     number: int  # runs, states, or files and its row in the registry
     bytes: int
 
@@ -72,6 +72,9 @@ def prune_fleet(
                 found.append(_database(settings, registry, store, entry, dry_run=dry_run))
     finally:
         registry.release()
+    own = report_settings(settings)
+    if own.folder().is_dir():
+        found.append(PrunedDatabase("", "report", *prune_runs(own, keep, dry_run=dry_run)))
     return [each for each in found if each.number]
 
 

@@ -158,7 +158,7 @@ class JobRunner:
         if not self.stage:
             outbox.stage_nothing(run_dir)
         keep_after(run_dir, self.ledger, job.task)
-        self.ledger.start(_row(job, run_dir.name))
+        self.ledger.start(ledger_row(job, run_dir.name))
         self.events.started(job, run_dir.name)
         previous = self.ledger.previous(job.series, job.task.as_of)
         before = previous.run_id if previous else None
@@ -204,7 +204,7 @@ class JobRunner:
         return (lambda done, cells: tell(str(job.task), done, cells)) if tell else None
 
 
-def _row(job: Job, run_id: str) -> dict[str, Any]:
+def ledger_row(job: Job, run_id: str) -> dict[str, Any]:
     """Return the ledger's row for the start of a run."""
     task = job.task
     return {

@@ -12,8 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from d1lab.config import Settings
 from d1lab.fleet.marts import add_rows
+from d1lab.fleet.places import report_settings
 from d1lab.fleet.store import DiskStore
+from d1lab.jobs.ledger import open_ledger
+from d1lab.runs.run import run_folder
 from tests.support.blocks import ROOT
 from tests.support.command_line import caller
 from tests.support.fleet import build_fleet, build_shop
@@ -121,6 +125,8 @@ def test_the_report_is_a_page(d1lab, tmp_path):
     ended = d1lab("fleet", "report", "--json")
     assert (ended.code, ended.json["status"]) == (0, "done"), ended
     page = Path(ended.json["page"])
+    [run] = open_ledger(report_settings(Settings(root=tmp_path))).entries()
+    assert (run.status, tmp_path / "reports" / run.page) == ("done", page), "it can be pruned"
     text = page.read_text()
     assert "0 actions for 1 shop; 2 databases without a failure." in text
     assert "Data through May\N{NO-BREAK SPACE}1,\N{NO-BREAK SPACE}2026, days in UTC." in text
@@ -131,6 +137,12 @@ def test_the_report_is_a_page(d1lab, tmp_path):
     words = re.search(r'<code class="command" id="command">(.*?)</code>', text)
     assert words
     assert re.sub("<[^>]*>", "", words[1]) == "d1lab fleet report"
+    (run_folder(report_settings(Settings(root=tmp_path)), "fleet", "20200101T000000-x")).mkdir()
+    pruned = d1lab("fleet", "prune", "--dry-run")
+    assert (
+        pruned.err
+        == "fleet prune: 0 bytes of 0 databases and the fleet's report would be deleted\n"
+    )
     index = (tmp_path / "reports" / "index.html").read_text()
     assert "fleet/_/fleet/" in index
     assert "<h1>Reports on all shops" in index, "a fleet is no shop"

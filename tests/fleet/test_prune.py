@@ -73,6 +73,17 @@ def test_all_of_a_database_that_is_gone_goes_on_request(settings, registry, targ
     assert len(files(target, "b")) == 3
 
 
+def test_old_runs_of_the_fleets_own_report_go(settings, registry):
+    """Its pages are made again each day, and would fill the disk."""
+    runs = settings.data_dir / "fleet.d" / "fleet" / "runs"
+    old = runs / "20200101T000000000000-fleet-_-000000"
+    old.mkdir(parents=True)
+    (old / "run.json").write_text("{}")
+    pruned = prune_fleet(settings, registry, "", KeptRuns())
+    assert [each[:3] for each in pruned] == [("", "report", 1)]
+    assert list(runs.iterdir()) == []
+
+
 def test_a_database_that_is_being_run_is_left_alone(settings, registry, target):
     """Its worker may store a state that the registry does not name yet."""
     other = Registry(registry.path)
