@@ -174,10 +174,15 @@ def _bytes(content: str | bytes) -> bytes:
     return content.encode() if isinstance(content, str) else content
 
 
-def link(source: Path, path: Path) -> Path:
-    """Make `path` another name of a file, without a copy where the file system has links.
+def link(source: Path, path: Path, otherwise: str) -> Path:
+    """Make `path` another name of a file.
 
     An existing `path` is replaced atomically.
+
+    Args:
+        source: The file.
+        path: Its other name.
+        otherwise: The content of `path` where the file system has no hard links.
 
     Returns:
         `path`.
@@ -185,8 +190,8 @@ def link(source: Path, path: Path) -> Path:
     with _aside(path) as part:
         try:
             os.link(source, part)
-        except OSError:  # a file system without hard links
-            shutil.copyfile(source, part)
+        except OSError:
+            part.write_text(otherwise, encoding="utf-8")
         part.replace(path)
     return path
 

@@ -19,9 +19,9 @@ from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
-from d1lab.files import link, write
+from d1lab.files import write
 from d1lab.pages.listing import Listing
-from d1lab.pages.storage import LATEST
+from d1lab.pages.storage import LATEST, link_latest
 from d1lab.pages.wording import clip, day
 
 _log = logging.getLogger(__name__)
@@ -204,4 +204,4 @@ def _write(path: Path, menus: str) -> None:
         is_latest = latest.is_file() and latest.read_bytes() == path.read_bytes()
         write(path, changed)
         if is_latest:
-            link(path, latest)
+            link_latest(path)

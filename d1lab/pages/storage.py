@@ -15,6 +15,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from filelock import FileLock, Timeout
 
@@ -28,6 +29,13 @@ from d1lab.runs.record import RunRecord
 _log = logging.getLogger(__name__)
 
 LATEST = "latest.html"
+_LEADS_TO = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>The newest page</title>
+<script>location.replace("PAGE" + location.hash)</script>
+<meta http-equiv="refresh" content="0; url=PAGE"></head>
+<body><p><a href="PAGE">The newest page</a></p></body></html>
+"""
+"""`latest.html` where the file system has no links; the script keeps an anchor of the address."""
 KEPT, KEPT_ACTIONS = 6, 3  # key figures and actions in the metadata
 LOCK = ".lock"
 LOCK_SECONDS = 60.0
@@ -155,7 +163,12 @@ def point_latest(folder: Path) -> None:
     if newest is None:
         latest.unlink(missing_ok=True)
     else:
-        link(folder / Path(newest.path).name, latest)
+        link_latest(folder / Path(newest.path).name)
+
+
+def link_latest(page: Path) -> None:
+    """Make `latest.html` another name of a page, or a small page that leads to it."""
+    link(page, page.with_name(LATEST), _LEADS_TO.replace("PAGE", quote(page.name)))
 
 
 def read_folder(folder: Path) -> Iterator[PageMeta]:

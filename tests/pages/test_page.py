@@ -8,6 +8,7 @@ from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import get_args
+from unittest.mock import Mock
 
 import pandas as pd
 import pytest
@@ -463,6 +464,20 @@ def test_latest_is_the_last_good_page(tmp_path: Path, cache: Path):
     remove_page(reports, second.relative_to(reports).as_posix())
     assert not second.exists()
     assert latest.read_text() == first.read_text()
+
+
+def test_latest_leads_to_the_page_where_there_are_no_links(tmp_path: Path, cache, monkeypatch):
+    """It is no second copy: a page has 40 to 400 kB. What the link points to is kept."""
+    monkeypatch.setattr("d1lab.files.os.link", Mock(side_effect=OSError))
+    page = write_page(write_run(tmp_path, []), tmp_path / "reports", cache_dir=cache)
+    latest = page.with_name("latest.html")
+    assert latest.stat().st_size < 500
+    text = latest.read_text()
+    assert f'<a href="{page.name}">' in text
+    assert f'content="0; url={page.name}"' in text
+    assert f'location.replace("{page.name}" + location.hash)' in text
+    write_index(tmp_path / "reports")  # sets the menus of the page, not of this one
+    assert latest.read_text() == text
 
 
 def test_pdf_goes_with_its_page(tmp_path: Path, cache: Path):
