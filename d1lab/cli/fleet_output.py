@@ -84,7 +84,7 @@ def print_result(settings: Settings, result: FleetResult, seconds: float, *, as_
 def _idle(settings: Settings) -> str:
     from d1lab.fleet.registry import open_registry
 
-    count = len(open_registry(settings).entries())
+    count = sum(entry.listed for entry in open_registry(settings).entries())
     return (
         f"nothing to run of {counted(count, 'database')}. Why: d1lab fleet plan" if count else EMPTY
     )
