@@ -162,7 +162,7 @@ class Registry:
             name: The database's name.
             force: Whether it need not be due.
             now: The current time, UTC.
-            since: When the run began: one that was forced then is done if another has tried since.
+            since: When the run began: what another coordinator has tried since is not due, either.
         """
         with self._transaction() as con:
             row = con.execute("SELECT * FROM databases WHERE name = ?", (name,)).fetchone()
@@ -170,7 +170,8 @@ class Registry:
             if row is None or (lease is not None and is_alive(lease)):
                 return None
             entry = entry_of(row, ())
-            if not (_is_forced(entry, since) if force else entry.is_due(now)):
+            is_tried = since is not None and entry.tried_at is not None and entry.tried_at >= since
+            if is_tried or not (entry.listed if force else entry.is_due(now)):
                 return None
             self._lease(con, name)
         return entry
@@ -277,12 +278,6 @@ def find_entry(settings: Settings, name: str) -> RegistryEntry | None:
     if not (fleet_folder(settings) / FILE_NAME).is_file():
         return None
     return next(iter(open_registry(settings).entries((name,))), None)
-
-
-def _is_forced(entry: RegistryEntry, since: datetime | None) -> bool:
-    """Whether a run that forces all databases takes this one."""
-    is_tried = since is not None and entry.tried_at is not None and entry.tried_at >= since
-    return entry.listed and not is_tried
 
 
 def _action(

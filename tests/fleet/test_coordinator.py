@@ -118,18 +118,21 @@ def test_a_coordinator_that_is_stopped_gives_up_its_claims(settings, registry):
     assert again.exit_code == 0
 
 
-@pytest.mark.parametrize("force", [False, True])
-def test_two_coordinators_do_each_database_once(settings, registry, force):
-    """While the first works on each, a second one comes and takes all that is free."""
+@pytest.mark.parametrize("request_", [{}, {"force": True}, {"reports": ("r",)}])
+def test_two_coordinators_do_each_database_once(settings, registry, request_):
+    """While the first works on each, a second one comes and takes all that is free.
+
+    What is forced, or done for some reports only, is still due then, but not for the first.
+    """
     other = Registry(registry.path)
     second: list[str] = []
 
     def do(order: Order) -> Outcome:
         if order.name == "a":
-            second.extend(run_inline(settings, other, done, force=force)[1])
+            second.extend(run_inline(settings, other, done, **request_)[1])
         return done(order)
 
-    result, first = run_inline(settings, registry, do, force=force)
+    result, first = run_inline(settings, registry, do, **request_)
     assert (first, second) == (["a"], list("bcdef"))
     assert result.taken == tuple("bcdef")
 
