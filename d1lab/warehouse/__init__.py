@@ -57,7 +57,6 @@ from d1lab.warehouse.memory import (
     half_of_memory,
     limit_memory,
     limit_of,
-    release_arrow,
     release_memory,
 )
 from d1lab.warehouse.own_writes import OwnWrite, WrittenRows, followed, noted, own_writes
@@ -137,7 +136,6 @@ __all__ = [
     "record_pull",
     "record_tables",
     "records",
-    "release_arrow",
     "release_memory",
     "remove_replaced",
     "restrict",

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,6 +13,7 @@ from uuid import uuid4
 
 import duckdb
 
+from d1lab.allocators import give_back
 from d1lab.files import own_prefix
 
 
@@ -43,13 +43,13 @@ def half_of_memory(con: duckdb.DuckDBPyConnection, limit: str) -> Generator[None
 
 
 def release_memory(con: duckdb.DuckDBPyConnection) -> None:
-    """Give the system the free memory that the allocators of DuckDB and Arrow keep after a query.
+    """Give the system the free memory that allocators keep after a query.
 
     DuckDB does that when the limit is set. Its text has one digit, rounded down, so the middle of
     what it stands for is set: otherwise the limit would fall each time. Pages of the warehouse that
     DuckDB has read may stay in an eighth of the limit.
     """
-    release_arrow()
+    give_back()
     number, unit = limit_of(con).split()
     whole = float(number) + 0.05
     with suppress(duckdb.OutOfMemoryException):  # temporary tables take more
@@ -61,12 +61,6 @@ def limit_of(con: duckdb.DuckDBPyConnection) -> str:
     """Return what queries can use, such as '1.8 GiB', with one digit."""
     [(limit,)] = con.execute("SELECT current_setting('memory_limit')").fetchall()
     return limit
-
-
-def release_arrow() -> None:
-    """Give the system the free memory that Arrow keeps, if it has been imported."""
-    if pa := sys.modules.get("pyarrow"):
-        pa.default_memory_pool().release_unused()
 
 
 def _set_limit(con: duckdb.DuckDBPyConnection, limit: str) -> None:

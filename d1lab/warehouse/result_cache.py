@@ -25,9 +25,9 @@ from uuid import UUID
 
 import duckdb
 
+from d1lab.allocators import give_back
 from d1lab.files import digest, make_private, write, writing
 from d1lab.version import __version__
-from d1lab.warehouse.memory import release_arrow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,7 +101,7 @@ class ResultCache:
                 make_private(path.parent)
                 _write(path, key, frame)
                 _shrink(self._folder.parent)
-            release_arrow()  # what the table of all rows has taken
+            give_back()  # what the table of all rows has taken
         return frame
 
     def days(self, sql: str, compute: Callable[[], Days]) -> Days:

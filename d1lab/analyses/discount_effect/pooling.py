@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from d1lab.allocators import give_back
 from d1lab.analyses.discount_effect.effect import (
     NORMAL,
     DiscountEffect,
@@ -70,6 +71,7 @@ def estimate(weeks: Frame) -> Estimates:
         weeks: Rows of the metric `discount_weeks`.
     """
     found = history(weeks)
+    give_back()  # what the copies of a large shop's rows have left
     shop = shop_effect(found)
     return Estimates(found, shop.effect, product_slopes(found, shop), shop.price)
 

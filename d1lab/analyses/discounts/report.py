@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
+from d1lab.allocators import give_back
 from d1lab.analyses.discount_effect.cannibalization import (
     REASONS,
     Cannibalization,
@@ -50,6 +51,7 @@ def study(*, earned: Frame, discounts: Estimates, stacking: Frame, codes: Frame)
         stacking: Rows of the metric `discount_stacking`.
         codes: Rows of the metric `leaking_codes`.
     """
+    give_back()  # what the estimate of a large shop's discounts has left
     shop, observed = discounts.shop, lifts.observed(discounts)
     by_discount, by_code, by_sku = (
         earnings.earned(earned, level, shop, observed) for level in ("discount", "code", "sku")

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from d1lab.allocators import give_back
 from d1lab.analyses.discount_effect.effect import DiscountEffect
 from d1lab.analyses.discount_effect.pooling import Estimates
 from d1lab.analyses.inventory.classes import abc, variation
@@ -65,6 +66,7 @@ def study(
         until: Last day of the period.
         plan: Planning assumptions.
     """
+    give_back()  # what the estimate of a large shop's discounts has left
     plan, days = plan or Assumptions(), int(stock["period_days"].iloc[0])
     demand = demand_matrix(weeks, stock["sku"])
     rated = _with_rates(stock, demand)
