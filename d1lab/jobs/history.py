@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import Literal, NamedTuple, get_args
 
 from d1lab.config import Settings
 from d1lab.errors import InputError
-from d1lab.jobs.ledger import LedgerEntry, open_ledger
+from d1lab.jobs.ledger import LedgerEntry, RunLedger, open_ledger, readable
 from d1lab.runs.record import RunRecord, load_run
 from d1lab.runs.run import run_folder
 
@@ -60,16 +60,36 @@ def past_runs(
     """
     if unknown := sorted(set(statuses) - set(STATUSES)):
         raise InputError(f"unknown status {unknown[0]!r}. Use one of: {', '.join(STATUSES)}.")
-    entries = [
-        entry
-        for entry in reversed(open_ledger(settings).entries())
-        if (database is None or entry.database == database)
-        and (not reports or entry.report in reports)
-        and (not shops or entry.shop in shops)
-        and (not statuses or entry.status in statuses)
-        and (since is None or entry.started_at.date() >= since)
-    ]
-    return [_past_run(settings, entry) for entry in entries[:limit]]
+    wanted = {
+        "database": [database] if database is not None else [],
+        "report": reports,
+        "shop": shops,
+        "status": statuses,
+    }
+    conditions = [f"{column} IN ({_marks(of)})" for column, of in wanted.items() if of]
+    params = [value for of in wanted.values() for value in of]
+    if since is not None:
+        conditions.append("started_at >= ?")
+        params.append(since.isoformat())
+    where = " AND ".join(conditions) or "true"
+    entries = newest_entries(open_ledger(settings), where, params, limit)
+    return [_past_run(settings, entry) for entry in entries]
+
+
+def newest_entries(
+    ledger: RunLedger, where: str, params: Sequence[object], limit: int | None = None
+) -> list[LedgerEntry]:
+    """Return the newest runs that meet a condition of SQL, newest first; no others are parsed."""
+    order = "ORDER BY started_at DESC, rowid DESC"
+    chosen = f"SELECT rowid FROM runs WHERE {where} {order} LIMIT ?"  # noqa: S608 - our own text
+    sql = f"SELECT * FROM runs WHERE rowid IN ({chosen}) {order}"  # noqa: S608
+    with ledger.open() as con:
+        rows = con.execute(sql, (*params, -1 if limit is None else limit)).fetchall()
+    return [entry for row in rows if (entry := readable(row)) is not None]
+
+
+def _marks(values: Collection[object]) -> str:
+    return ", ".join("?" * len(values))
 
 
 def record_of(settings: Settings, entry: LedgerEntry) -> RunRecord | None:

@@ -270,7 +270,7 @@ class RunLedger:
         """Return all runs, oldest first."""
         with self.open() as con:
             rows = con.execute("SELECT * FROM runs ORDER BY started_at").fetchall()
-        return [entry for row in rows if (entry := _readable(row)) is not None]
+        return [entry for row in rows if (entry := readable(row)) is not None]
 
     def forget(self, run_id: str) -> None:
         """Remove a run."""
@@ -280,7 +280,7 @@ class RunLedger:
     def _first(self, condition: str, params: tuple[object, ...]) -> LedgerEntry | None:
         with self.open() as con:
             row = con.execute(f"SELECT * FROM runs WHERE {condition} LIMIT 1", params).fetchone()  # noqa: S608 - our own text
-        return _readable(row) if row else None
+        return readable(row) if row else None
 
     @contextmanager
     def lease(self, work: Work) -> Generator[Lease]:
@@ -323,7 +323,7 @@ def _day(day: date | None) -> str | None:
     return day.isoformat() if day else None
 
 
-def _readable(row: sqlite3.Row) -> LedgerEntry | None:
+def readable(row: sqlite3.Row) -> LedgerEntry | None:
     """Return a run; None, with a warning, for an unreadable row."""
     try:
         return _entry(row)

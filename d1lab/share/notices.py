@@ -24,6 +24,7 @@ from d1lab.display import Figure
 from d1lab.display.actions import Action, load_actions
 from d1lab.display.words import prose
 from d1lab.errors import InputError, StaleDataError
+from d1lab.jobs.history import newest_entries
 from d1lab.jobs.ledger import LedgerEntry, RunLedger
 from d1lab.lab.freshness import freshness
 from d1lab.pages.changes import FigureChange, what_changed
@@ -52,7 +53,19 @@ _log = logging.getLogger(__name__)
 
 _TONES: tuple[Tone, ...] = ("info", "success", "warning", "failure")  # the gravest last
 _VERDICT_TONES: dict[str, Tone] = {"good": "success", "bad": "warning"}
-_ENDED = ("done", "skipped", "failed", "timeout")
+_NEWEST = """
+run_id IN (
+    SELECT run_id FROM (
+        SELECT run_id, row_number() OVER (
+            PARTITION BY series, status = 'done' ORDER BY as_of DESC, started_at DESC
+        ) AS place
+        FROM runs
+        WHERE database = ? AND status IN ('done', 'skipped', 'failed', 'timeout')
+    )
+    WHERE place <= 10
+)
+"""
+"""The newest runs of each report, successful and others; the folders of some can be deleted."""
 _FIGURES, _ACTIONS = 8, 3  # of a report in a message
 
 
@@ -98,9 +111,8 @@ def latest_reports(
     """
     name, _ = settings.resolve(database)
     series: dict[str, list[LedgerEntry]] = defaultdict(list)
-    for entry in ledger.entries():
-        folder = run_folder(settings, name, entry.run_id)
-        if entry.database == name and entry.status in _ENDED and folder.is_dir():
+    for entry in reversed(newest_entries(ledger, _NEWEST, [name])):
+        if run_folder(settings, name, entry.run_id).is_dir():
             series[entry.series].append(entry)
     found = [_readable(settings, name, key, entries) for key, entries in series.items()]
     return [report for report in found if report is not None and report.run.is_standard]

@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 
 from d1lab.errors import InputError
+from d1lab.jobs import history
 from d1lab.jobs.history import past_runs
 from tests.jobs.test_ledger import finish
 from tests.support.sample_run import run_record
@@ -42,6 +43,14 @@ def test_past_runs_are_filtered_and_the_newest_leads(shown):
     assert shown(since=date(2026, 5, 3)) == ["r4", "r3"]
     assert shown(database="demo") == ["r3", "r2", "r1"]
     assert shown(limit=1) == ["r4"]
+
+
+def test_runs_that_are_not_listed_are_not_parsed(shown, monkeypatch):
+    """A ledger can have 100,000 of them."""
+    parsed: list[str] = []
+    monkeypatch.setattr(history, "readable", lambda row: parsed.append(row["run_id"]))
+    assert shown(limit=2) == []
+    assert parsed == ["r4", "r3"]
 
 
 def test_past_runs_refuse_a_status_that_is_none(shown):
