@@ -241,6 +241,15 @@ def test_every_kind_of_database_has_a_name(page, kind):
     assert name in page(url_kind=kind)
 
 
+def test_names_lead_to_other_pages_where_there_are_some(page):
+    """Not in mail, which has no pages beside it."""
+    table = DataTable.from_frame(pd.DataFrame({"shop": ["<a>", "b"]}), title="Shops")
+    cells = [code("table", table._replace(links=("../a/x.html#y", "")))]
+    link = '<a href="../a/x.html#y">&lt;a&gt;</a>'
+    assert link in page(cells, files="2026-05-31")
+    assert link not in page(cells)
+
+
 def test_gone_previous_run_is_no_error(page):
     """A pruned previous run gives no comparison and no error."""
     assert "Changes since" not in page(turnover_cells(), previous_run_id="pruned")
