@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Event, Thread
 
 import duckdb
@@ -100,7 +100,8 @@ def _end_run(what: str) -> None:
         f"{_was_ended(what)}, and no interrupt reached it: the system keeps it waiting, such "
     )
     sentence += "as for a file of a drive that does not respond."
-    (run_dir / ENDED_FILE).write_text(sentence, encoding="utf-8")
+    with suppress(OSError):  # a full disk
+        (run_dir / ENDED_FILE).write_text(sentence, encoding="utf-8")
     os._exit(1)
 
 
