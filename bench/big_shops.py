@@ -1,7 +1,7 @@
 """Big shops: what each report of one takes, with up to 16 million order lines.
 
 Processor time of a report and all its processes, and the peak of the largest of them. The shops are
-made, with the same distributions at each size. All sizes take an hour and 3 GB in the temporary
+made, with the same distributions at each size. All sizes take 20 minutes and 2 GB in the temporary
 folder, so this part runs only when it is named; a size can be, too:
 
     python -m bench big_shops
