@@ -22,7 +22,7 @@ from d1lab.d1.usage_log import lines_since
 from d1lab.errors import D1labError
 from d1lab.fleet.cluster import share_of_machine
 from d1lab.fleet.coordinator import FleetRequest, FleetResult, run_fleet
-from d1lab.fleet.dask_workers import DaskWorkers
+from d1lab.fleet.dask_workers import DaskWorkers, SchedulerLimit
 from d1lab.fleet.marts import open_marts, read_mart
 from d1lab.fleet.places import usage_folder
 from d1lab.fleet.prune import KeptRuns, prune_fleet
@@ -109,6 +109,24 @@ def run_one_database(one: OneDatabase) -> None:
     assert not list(root.glob("worker*/**/runs/*-sums_up-*")), "a run stays on a worker"
 
 
+def assert_one_pace_for_all_workers(settings: Settings, cluster: Cluster) -> None:
+    """A request that Cloudflare rejects at one worker makes the other one wait."""
+
+    def seconds_after(call: str = "", *given: float) -> float:
+        from distributed import get_worker
+
+        limit = SchedulerLimit(worker := get_worker())
+        if call:
+            getattr(limit, call)(*given)
+        return limit._ask(worker.scheduler.d1lab_reserve)
+
+    with closing(DaskWorkers(settings, cluster.address)) as workers:
+        ask, (one, other) = workers._client.submit, sorted(workers._client.nthreads())
+        assert ask(seconds_after, "take", workers=[one]).result() == 0
+        assert ask(seconds_after, "rejected", 300.0, workers=[one]).result() > 0
+        assert ask(seconds_after, workers=[other]).result() > 0
+
+
 def used(folder: Path) -> list[tuple[str, Usage]]:
     """What a log of billed usage says, without the command."""
     return [(each.at, each.usage) for each in lines_since(folder, date.min)]
@@ -146,6 +164,7 @@ def test_workers_share_no_folder_but_the_target(cluster, monkeypatch, capsys):
     on_workers = [used(path) for path in settings.root.glob("worker*/data/fleet.d/databases/a/a")]
     assert on_workers == [used(usage_folder(settings, "a"))]
     assert on_workers[0]
+    assert_one_pace_for_all_workers(settings, made)
     made.workers[1].kill()  # what it had on its disk is gone
     again = run(settings, made, reports=("uses_the_lab",), force=True)
     assert [(each.status, each.reports_done, each.reports_current) for each in again.outcomes] == [
