@@ -152,6 +152,19 @@ def test_the_budget_of_a_day_goes_with_the_order(settings, registry):
     assert (planned.due, "is used up" in planned.reason) == (False, True)
 
 
+def test_a_state_goes_when_another_one_counts(settings, registry, tmp_path):
+    """And only then: a run that changed nothing keeps it."""
+    states = tmp_path / "target" / "states" / "a"
+    states.mkdir(parents=True)
+    left: list[list[str]] = []
+    for key in ("k1", "k1", "k2"):
+        (states / f"{key}.tar.gz").touch()
+        kept = {"names": ("a",), "target": str(tmp_path / "target"), "force": True}
+        run_inline(settings, registry, lambda order, key=key: done(order, state=key), **kept)
+        left.append(sorted(path.name for path in states.iterdir()))
+    assert left == [["k1.tar.gz"], ["k1.tar.gz"], ["k2.tar.gz"]]
+
+
 def test_from_nothing_is_for_the_first_attempt_that_gets_anywhere(settings, registry):
     """It forgets the state that counted; an attempt that stored a new one is gone on from."""
     run_inline(settings, registry, lambda order: done(order, state="old"), names=("a",))

@@ -8,6 +8,7 @@ import sqlite3
 from contextlib import closing
 
 from d1lab.config_sections import FleetSettings
+from d1lab.d1.request_limit import current_limit
 from d1lab.fleet.coordinator import FleetRequest, run_fleet
 from d1lab.fleet.marts import open_marts, read_mart
 from d1lab.fleet.order import Order
@@ -106,7 +107,10 @@ def test_a_killed_worker_is_replaced_and_nothing_is_lost_or_doubled(fleet, monke
         result = run_fleet(
             settings, registry, workers, FleetRequest(), progress=kill_first, sleep_seconds=0.1
         )
+        limits = [workers._pool(place).submit(current_limit).result() for place in range(2)]
     assert killed
+    buckets = {(each.path, each.pace.requests) for each in limits}
+    assert buckets == {(settings.data_dir / "fleet.d" / "requests.sqlite", 1_150)}, "one for all"
     assert [each.status for each in result.outcomes] == ["done", "done"], result
     assert result.exit_code == 0
     assert set(memory_of_runs(settings.data_dir)) == {"1953125KiB"}

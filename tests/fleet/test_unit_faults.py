@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from filelock import FileLock
 from pydantic import SecretStr
 
 from d1lab.config import Settings
@@ -220,6 +221,18 @@ def test_a_full_disk_is_tried_again_and_said(fleet, monkeypatch):
         settings, open_registry(settings), lambda order: work(settings, order)
     )
     assert (names, again.exit_code, again.outcomes[0].reports_done) == (["a"], 0, 1)
+
+
+def test_one_worker_of_a_machine_at_a_time(fleet):
+    """A worker that was given up may still be busy: the next one does not disturb it."""
+    settings = fleet("a", "ends_well")
+    order = Order("a", open_registry(settings).entries()[0].database.settings.model_dump())
+    lock = settings.data_dir / "fleet.d" / "locks" / "a.lock"
+    lock.parent.mkdir(parents=True)
+    with FileLock(lock):
+        outcome = work(settings, order)
+    assert (outcome.kind, outcome.rows_read) == ("locked", 0)
+    assert not (settings.data_dir / "fleet.d" / "databases").exists()
 
 
 def test_a_budget_that_is_used_up_is_used_up_for_the_day(fleet):
