@@ -12,6 +12,7 @@ import threading
 import time
 from contextlib import closing
 from pathlib import Path
+from unittest.mock import Mock
 
 import nbformat
 import pytest
@@ -25,6 +26,7 @@ from d1lab.jobs import job_runner
 from d1lab.jobs.job_result import JobResult, overall_exit_code
 from d1lab.jobs.leases import Work
 from d1lab.jobs.run import run_reports
+from d1lab.pages import page
 from d1lab.pull import pull
 from d1lab.runs.record import load_run
 from d1lab.runs.run import run_folder
@@ -91,9 +93,14 @@ def test_an_app_without_shops_gets_its_results_back(tmp_path):
     assert audited == ("rate", "stores", "done")
 
 
-def test_run_reports_runs_pushes_and_is_then_current(settings, ledger, use):
-    """The first time everything runs; the second time nothing is due, and nothing is written."""
+def test_run_reports_runs_pushes_and_is_then_current(settings, ledger, use, monkeypatch):
+    """The first time everything runs; the second time nothing is due, and nothing is written.
+
+    The page is written once, after the push that it tells of.
+    """
     use("uses_the_lab")
+    written = Mock(wraps=page.store_page)
+    monkeypatch.setattr(page, "store_page", written)
     outcome = only(run_reports(settings, **HARBOR))
     assert (outcome.status, outcome.exit_code) == ("done", 0), outcome
     shelf = settings.reports_dir / "demo" / "harbor" / "uses_the_lab"
@@ -124,6 +131,7 @@ def test_run_reports_runs_pushes_and_is_then_current(settings, ledger, use):
         "uses_start",
     }
     again = only(run_reports(settings, **HARBOR))
+    assert written.call_count == 1
     assert (again.status, again.exit_code, again.run_id) == ("current", 0, outcome.run_id)
     assert again.page == outcome.page
     assert len(ledger.entries()) == 1
