@@ -22,7 +22,7 @@ from d1lab.errors import InputError
 Floats = NDArray[np.float64]
 
 _STEPS, _STILL = 100, 1e-11
-_TOGETHER = 2_000  # rows
+_CELLS = 1_000_000  # of a row and a cause each, of which copies are held at a time
 _LONGEST_STEP = 4.0  # of a coefficient, so that a step from far away does not overflow
 _FURTHEST = 30.0  # a coefficient beyond it has no maximum: e^30 times as many units
 
@@ -324,7 +324,8 @@ def _spread_out(values: Floats, kept: NDArray[np.bool_]) -> Floats:
 
 def _in_parts(values: Floats) -> list[slice]:
     """Return the rows in parts: with hundreds of causes, a copy of all takes 100 MB."""
-    return [slice(first, first + _TOGETHER) for first in range(0, len(values), _TOGETHER)]
+    rows = max(_CELLS // max(values.shape[1], 1), 1)
+    return [slice(first, first + rows) for first in range(0, len(values), rows)]
 
 
 def _sum_of_squares(values: Floats) -> Floats:

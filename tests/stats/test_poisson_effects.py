@@ -64,10 +64,10 @@ def test_influence_is_what_leaving_a_row_out_moves(case):
 
 
 def test_sums_over_rows_in_parts_are_those_of_all(case, monkeypatch):
-    """To the last digit: the rows are added in their order."""
+    """To the last digit: the rows are added in their order. Three rows of two causes at a time."""
     counts, causes, _ = case
     whole = fit(counts, causes)
-    monkeypatch.setattr(poisson_effects, "_TOGETHER", 3)
+    monkeypatch.setattr(poisson_effects, "_CELLS", 6)
     parts = fit(counts, causes)
     assert parts.errors.tolist() == whole.errors.tolist()
     assert parts.half(0.95).tolist() == whole.half(0.95).tolist()
