@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from d1lab.errors import UnknownName
+from d1lab.fleet import coordinator
 from d1lab.fleet.coordinator import ATTEMPTS, BREAKER_AFTER, FleetRequest, plan_fleet
 from d1lab.fleet.failures import KINDS, TRANSIENT, kind_of
 from d1lab.fleet.order import Order, Outcome
@@ -116,6 +117,15 @@ def test_a_coordinator_that_is_stopped_gives_up_its_claims(settings, registry):
     again, names = run_inline(settings, Registry(registry.path), done)
     assert names == list("cdef")
     assert again.exit_code == 0
+
+
+def test_a_coordinator_shows_that_it_is_alive(settings, registry, monkeypatch):
+    """Else another machine would take its databases after a minute."""
+    beats: list[bool] = []
+    monkeypatch.setattr(coordinator, "BEAT_SECONDS", -1.0)
+    monkeypatch.setattr(registry, "beat", lambda: beats.append(True))
+    run_inline(settings, registry, done)
+    assert len(beats) >= 6
 
 
 @pytest.mark.parametrize("request_", [{}, {"force": True}, {"reports": ("r",)}])

@@ -104,6 +104,10 @@ def test_equal_failures_in_a_row_are_tried_less_and_less_often(registry):
     for hours in (1, 2, 4):
         ended(registry, bad)
         assert entry(registry, "a").due_at == NOW + timedelta(hours=hours)
+    with closing(sqlite3.connect(registry.path)) as con, con:
+        con.execute("UPDATE databases SET failures = 40 WHERE name = 'a'")
+    ended(registry, bad)
+    assert entry(registry, "a").due_at == NOW + timedelta(days=7), "at most a week"
     ended(registry, bad._replace(kind="data"))
     assert entry(registry, "a").failures == 1
     ended(registry, Outcome("a", "done"))

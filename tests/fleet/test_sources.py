@@ -150,4 +150,5 @@ def test_names_are_unique_also_where_a_file_system_ignores_case():
     """The second gets a hash of its URL, which is the same every time."""
     first = unique_name("Harbor", "sqlite:a", ["harbor"])
     assert first == unique_name("Harbor", "sqlite:a", ["harbor"]) != "Harbor"
+    assert unique_name("harbor", "sqlite:a", ["HARBOR"]) != "harbor"
     assert unique_name("...", "sqlite:a", []).startswith("db-")

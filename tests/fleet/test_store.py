@@ -10,6 +10,7 @@ import pytest
 
 from d1lab.config import Settings
 from d1lab.errors import D1labError
+from d1lab.fleet import state
 from d1lab.fleet.marts import add_rows, read_mart
 from d1lab.fleet.state import drop_state, fetch_state, store_state
 from d1lab.fleet.store import open_store
@@ -76,6 +77,30 @@ def test_a_state_takes_the_place_of_a_folder_only_when_it_is_there(tmp_path: Pat
     assert warehouse.read_bytes() == b"of a worker that was given up"
     fetch_state(own, target, key)
     assert warehouse.read_bytes() == b"all rows"
+    warehouse.write_bytes(b"the same state, as far as is known")
+    fetch_state(own, target, key)
+    assert warehouse.read_bytes() == b"the same state, as far as is known", "no download"
+    fetch_state(own, target, "")
+    assert not warehouse.exists()
+
+
+def test_a_folder_of_half_a_state_does_not_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The disk was full while it was unpacked."""
+    own, target = Settings(root=tmp_path), str(tmp_path / "target")
+    warehouse = own.data_dir / "demo" / "warehouse.duckdb"
+    warehouse.parent.mkdir(parents=True)
+    warehouse.write_bytes(b"all rows")
+    key = store_state(own, target, "", changed=True)
+    fetch_state(own, target, "", from_nothing=True)
+
+    def half(_content: bytes, _folders: object) -> None:
+        warehouse.parent.mkdir()
+        warehouse.write_bytes(b"all")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(state, "unpack", half)
+    with pytest.raises(OSError, match="No space"):
+        fetch_state(own, target, key)
     fetch_state(own, target, "")
     assert not warehouse.exists()
 

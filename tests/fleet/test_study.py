@@ -13,7 +13,7 @@ from d1lab.fleet import report
 from d1lab.fleet.marts import add_rows
 from d1lab.fleet.order import Outcome
 from d1lab.fleet.store import DiskStore
-from d1lab.fleet.study import FleetStudy, study
+from d1lab.fleet.study import FleetStudy, stale_since, study
 from d1lab.fleet.study_files import keep_study, simulated_views
 from tests.support.fleet import done, run_inline, synced
 
@@ -90,6 +90,24 @@ def test_outliers_are_judged_by_the_shops_own_weeks(found):
     """Not by other shops: the largest shop is usual, a small one is not."""
     assert [(week.shop, week.usual.position) for week in found.outliers] == [("y", "high")]
     assert found.judged == 3
+
+
+def test_currencies_are_ranked_one_after_the_other(settings, registry, tmp_path):
+    """And outliers by how far they are outside their own range, not by money."""
+    store = DiskStore(tmp_path / "marts")
+    add_rows(store, "days", "a", days("a", "few", [*steady(50)[1:], 60.0]))
+    yen = [row | {"currency": "JPY"} for row in days("b", "yen", [*steady(5_000)[1:], 5_300.0])]
+    add_rows(store, "days", "b", yen)
+    add_rows(store, "days", "c", days("c", "more", [*steady(90)[1:], 104.0]))
+    found = study(keep_study(settings, store, registry.entries()))
+    assert found.ranking["shop"].tolist() == ["more", "few", "yen"]
+    assert [week.shop for week in found.outliers] == ["yen", "more", "few"]
+
+
+def test_a_shop_is_stale_after_more_than_three_days():
+    """A long weekend is not stale."""
+    assert stale_since(LAST, LAST + timedelta(days=3)) is None
+    assert stale_since(LAST, LAST + timedelta(days=4)) == 4
 
 
 def test_actions_are_the_latest_by_money(found):
