@@ -129,7 +129,7 @@ def evaluated(
             f"metric {metric.name!r} with {dict(params)}: {explained(con, error, metric.sql)}"
         ) from None
     if perf_counter() - start >= LARGE_SECONDS:
-        release_memory(con)
+        release_memory(con, is_limited=memory is not None)
     return frame
 
 

@@ -42,18 +42,23 @@ def half_of_memory(con: duckdb.DuckDBPyConnection, limit: str) -> Generator[None
         _set_limit(con, limit)
 
 
-def release_memory(con: duckdb.DuckDBPyConnection) -> None:
+def release_memory(con: duckdb.DuckDBPyConnection, *, is_limited: bool = False) -> None:
     """Give the system the free memory that allocators keep after a query.
 
     DuckDB does that when the limit is set. Its text has one digit, rounded down, so the middle of
-    what it stands for is set: otherwise the limit would fall each time. Pages of the warehouse that
-    DuckDB has read may stay in an eighth of the limit.
+    what it stands for is set: otherwise the limit would fall each time.
+
+    Args:
+        con: The query's connection.
+        is_limited: Whether a setting limits it. Then, what DuckDB has read, and temporary tables,
+            stay in an eighth of the limit at most: the rest is read again, or goes to the disk.
     """
     give_back()
     number, unit = limit_of(con).split()
     whole = float(number) + 0.05
-    with suppress(duckdb.OutOfMemoryException):  # temporary tables take more
-        _set_limit(con, f"{whole / 8:.2f} {unit}")
+    if is_limited:
+        with suppress(duckdb.OutOfMemoryException):  # temporary tables take more
+            _set_limit(con, f"{whole / 8:.2f} {unit}")
     _set_limit(con, f"{whole:.2f} {unit}")
 
 
