@@ -9,10 +9,10 @@ process of the run. It runs in that process, so it knows that a query waits, and
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from threading import Event, Thread
 
 import duckdb
@@ -28,6 +28,7 @@ ENDED_FILE = "ended.txt"
 
 _BUSY_SHARE = 0.01  # of one processor: the watch itself, and threads of Jupyter, use less
 _CHECKS = 10  # per IDLE_SECONDS
+_IO = Path("/proc/self/io")
 
 
 class IdleQueryError(D1labError):
@@ -69,12 +70,12 @@ def _watch(con: duckdb.DuckDBPyConnection, what: str, done: Event, ended: Event)
 
     Checks are counted, not seconds: a process that was stopped for an hour has been idle once.
     """
-    since, used, blocks, idle = time.monotonic(), time.process_time(), _blocks_read(), 0
+    since, used, known, idle = time.monotonic(), time.process_time(), _bytes_read(), 0
     while not done.wait(IDLE_SECONDS / _CHECKS):
-        now, usage, read = time.monotonic(), time.process_time(), _blocks_read()
+        now, usage, read = time.monotonic(), time.process_time(), _bytes_read()
         idle += 1
-        if usage - used > _BUSY_SHARE * (now - since) or read > blocks:
-            since, used, blocks, idle = now, usage, read, 0
+        if usage - used > _BUSY_SHARE * (now - since) or read > known:
+            since, used, known, idle = now, usage, read, 0
         if idle >= _CHECKS:
             ended.set()
             con.interrupt()
@@ -82,13 +83,13 @@ def _watch(con: duckdb.DuckDBPyConnection, what: str, done: Event, ended: Event)
             _end_run(what)
 
 
-def _blocks_read() -> int:
-    """Return the blocks that this process has read from disks: reading from a slow one is work."""
-    if sys.platform == "win32":
-        return 0
-    import resource
+def _bytes_read() -> int:
+    """Return the bytes that this process has read from disks: reading from a slow one is work.
 
-    return resource.getrusage(resource.RUSAGE_SELF).ru_inblock
+    Only Linux tells.
+    """
+    lines = _IO.read_text("ascii").splitlines() if _IO.exists() else []
+    return sum(int(line.split()[1]) for line in lines if line.startswith("read_bytes:"))
 
 
 def _end_run(what: str) -> None:

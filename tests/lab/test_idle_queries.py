@@ -66,7 +66,7 @@ def test_a_query_that_reads_from_a_slow_disk_is_left_alone(monkeypatch):
     """Blocks that arrive are work, too."""
     blocks = iter(range(10**6))
     monkeypatch.setattr(idle_queries, "IDLE_SECONDS", 0.01)
-    monkeypatch.setattr(idle_queries, "_blocks_read", lambda: next(blocks))
+    monkeypatch.setattr(idle_queries, "_bytes_read", lambda: next(blocks))
     con, waited = Stuck(), Event()
     with ended_if_idle(con, "metric 'x'"):
         waited.wait(0.1)

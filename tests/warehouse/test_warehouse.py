@@ -188,10 +188,10 @@ def test_scratch_prints_nothing_and_counts_in_utc():
 
 
 def test_no_module_opens_duckdb_in_its_own_way():
-    """Only parsing of SQL, an exported file, and a Tab in the shell open one of their own."""
+    """Only an exported file and a Tab in the shell open one of their own."""
     package = Path(warehouse.__file__).parents[1]
     callers = {p.name for p in package.rglob("*.py") if "duckdb.connect(" in p.read_text()}
-    assert callers == {"database_file.py", "select_statements.py", "export.py", "completion.py"}
+    assert callers == {"database_file.py", "export.py", "completion.py"}
 
 
 def test_interrupt_ends_a_query_and_passes_over_closed_connections():
