@@ -11,9 +11,8 @@ from d1lab.fleet.order import Outcome
 from d1lab.fleet.sources import FleetDatabase
 
 EARLY = 0.1  # part of a database's rhythm that it can be early, so that a daily timer skips none
-PAUSE_AFTER = (
-    5  # runs in a row that failed in one way; then the database is tried less and less often
-)
+PAUSE_AFTER = 5
+"""Runs in a row that failed in one way; then the database is tried less and less often."""
 LONGEST_PAUSE_HOURS = 24 * 7.0
 
 
