@@ -55,6 +55,6 @@ def test_memory_of_a_large_query_goes_back(tiny_lab, monkeypatch, seconds, relea
     """A query that took long is one."""
     calls: list[object] = []
     monkeypatch.setattr(query, "LARGE_SECONDS", seconds)
-    monkeypatch.setattr(query, "release_memory", calls.append)
+    monkeypatch.setattr(query, "release_memory", lambda con, **given: calls.append(given))
     assert tiny_lab.metric("last_day").shape[0] > 0
     assert len(calls) == released
