@@ -92,7 +92,7 @@ SELECT 1 AS _rowid, 'inventory_impact' AS table_name, 'big' AS shop, 'simulated'
 INSERT INTO raw.competitor_prices BY NAME
 SELECT
     row_number() OVER () AS _rowid, 'big' AS shop, sku, competitor,
-    unit_cost / .55 * (.85 + .3 * draw(sku, competitor || week)) AS price, 'EUR' AS currency,
+    unit_cost / .55 * (.85 + .3 * draw(sku, competitor || week)) AS price, 'USD' AS currency,
     1 AS in_stock, nth_day($days - 1 - 7 * week) AS observed_at, 'simulated' AS source
 FROM raw.product_costs, (VALUES ('alpha'), ('beta')) AS c (competitor), range(8) AS w (week)
 WHERE hash(sku) % 10 = 0;

@@ -22,7 +22,7 @@ from typing import NamedTuple
 from bench.comparison import Comparison, Target
 from d1lab.config import load_settings
 from d1lab.pull.load import create_missing
-from d1lab.warehouse import next_warehouse, open_warehouse, result_cache
+from d1lab.warehouse import next_warehouse, open_warehouse, prepare_days, result_cache
 from d1lab.warehouse.views import create_views
 
 ON_REQUEST = True
@@ -123,6 +123,8 @@ def make(root: Path, size: Size) -> None:
         for statement in con.extract_statements(_SQL.read_text(encoding="utf-8")):
             taken = {name: shape[name] for name in statement.named_parameters}
             con.execute(statement, taken)
+        # Like a pull: days of other zones than the settings' would be computed by each query.
+        prepare_days(con, load_settings(root=root).databases["demo"].zones)
 
 
 def _shape(root: Path) -> str:

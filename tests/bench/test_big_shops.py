@@ -16,7 +16,7 @@ TABLES = (
     "inventory_days", "competitor_prices", "ab_tests", "ab_test_days",
 )  # fmt: skip
 UNTIL = "2025-12-30"
-PRICES = {"own_days": 28, "max_age_days": 60, "currency": "EUR"}
+PRICES = {"own_days": 28, "max_age_days": 60, "currency": "USD"}
 TINY = Size("tiny", 3_000, skus=60, customers=500, codes=8, tests=3)
 
 
@@ -38,6 +38,7 @@ def test_a_shop_has_what_its_size_says(lab):
     assert 0.25 < discounted < 0.35
     top = "SELECT count(*) FROM order_lines WHERE customer_id[2:]::INTEGER < 50"
     assert 0.25 < lab.sql(top).fetchall()[0][0] / lines < 0.4  # the square root of a tenth
+    assert lab.sql("SELECT getvariable('zones_differ')").fetchall() == [(False,)]  # days are kept
     empty = [name for name in TABLES if not lab.sql(f"FROM {name} LIMIT 1").fetchall()]
     assert empty == []
 
