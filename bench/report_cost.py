@@ -50,7 +50,7 @@ COPIES = tuple(f"{SHOP}-{number}" for number in range(2, 13))
 
 CASES = {
     "single": Case("All reports of one shop", (SHOP,), (), 2, 1.35),
-    "many": Case("One report of many shops", (SHOP, *COPIES), ("products",), 1, 1.2),
+    "many": Case("One report of many shops", (SHOP, *COPIES), ("products",), 3, 1.2),
 }
 
 
