@@ -1,8 +1,9 @@
 """Big shops: what each report of one takes, with up to 16 million order lines.
 
 Processor time of a report and all its processes, and the peak of the largest of them. The shops are
-made, with the same distributions at each size. All sizes take 20 minutes and 2 GB in the temporary
-folder, so this part runs only when it is named; a size can be, too:
+made, with the same distributions at each size. All sizes take ten minutes and 2 GB in the temporary
+folder, so this part runs only when it is named; a size can be, too, and is then the only one in
+RESULTS.md:
 
     python -m bench big_shops
     D1LAB_BENCH_SHOPS=1m python -m bench big_shops
