@@ -49,6 +49,7 @@ preload_fork_server(kernel_variables())
 from d1lab.runs.execute import execute, import_papermill
 import_papermill()
 from d1lab.runs.kernels.kernel import Kernel
+import orjson
 
 folder, reports, workers = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 
@@ -58,8 +59,8 @@ def one(number):
     began = time.perf_counter()
     done = execute(folder / "report.ipynb", {"shop": str(number)}, kernel, timeout_seconds=120)
     assert done.status == "done" and kernel.forked, done
-    import nbformat
-    nbformat.write(done.notebook, folder / f"ours-{number}.ipynb")
+    options = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS  # as d1lab.runs.run writes it
+    (folder / f"ours-{number}.ipynb").write_bytes(orjson.dumps(done.notebook, option=options))
     return time.perf_counter() - began
 
 with ThreadPoolExecutor(workers) as pool:

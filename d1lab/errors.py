@@ -17,6 +17,7 @@
     ├── PushError                 results could not be written, or read back differently
     ├── StaleDataError            exit code 3: data is missing or too old
     ├── RunTimeoutError           exit code 4: a run took longer than allowed
+    ├── IdleQueryError            a query used no processor time, and was ended
     ├── LockedError               exit code 75: another process does the same work
     └── StopRun                   not an error: a notebook ended its run before its last cell
 
@@ -175,6 +176,12 @@ class RunTimeoutError(D1labError):
     """A run took longer than allowed."""
 
     exit_code = 4
+
+
+class IdleQueryError(D1labError):
+    """A query used no processor time, and was ended; if that failed, with its run's kernel."""
+
+    FILE = "ended.txt"  # in the run's folder: why its kernel was ended
 
 
 class LockedError(D1labError):

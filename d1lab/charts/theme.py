@@ -6,12 +6,13 @@ selectors, so that a chart follows the reader's color scheme without being redra
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, cast
 
 from d1lab.charts.notebook_picture import notebook_bundle
-from d1lab.config import load_settings
 from d1lab.display.palette import PALETTE
 
 _CHART = ("altair.vegalite.v6.api", "TopLevelMixin")  # the base class of all charts
@@ -134,13 +135,14 @@ def render_for_notebook(spec: dict[str, Any]) -> dict[str, Any]:
     title: Any = spec.get("title") or "chart without a title"
     text: object = cast("Any", title).get("text", "") if isinstance(title, dict) else title
     description = str(spec.get("description") or text)
-    if load_settings().run_dir:
+    if os.environ.get("D1LAB_RUN_DIR"):  # the settings would be read for each chart
         return {MIME: spec, "text/plain": description}
     return notebook_bundle(spec, description)
 
 
+@cache
 def enable() -> None:
-    """Set d1lab's theme and renderer as Altair's, unless the notebook has chosen others."""
+    """Set d1lab's theme and renderer as Altair's once, unless the notebook has chosen others."""
     import altair as alt
 
     alt.theme.register("d1lab", enable=alt.theme.active == _DEFAULT)(
@@ -166,8 +168,5 @@ def load_ipython_extension(shell: Any) -> None:
 
 def _first_enabled(chart: Any, include: object = None, exclude: object = None) -> Any:
     """Return the MIME bundle of a chart; the first one finds Altair as it was imported."""
-    import altair as alt
-
-    if "d1lab" not in alt.renderers.names():
-        enable()
+    enable()
     return chart._repr_mimebundle_(include, exclude)

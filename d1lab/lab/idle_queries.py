@@ -18,28 +18,21 @@ from threading import Event, Thread
 import duckdb
 
 from d1lab.config import load_settings
-from d1lab.errors import D1labError
+from d1lab.errors import IdleQueryError
 
 IDLE_SECONDS = 30.0
 """How long a query may go without processor time, and again after its interrupt in a run."""
-
-ENDED_FILE = "ended.txt"
-"""The file of a run's folder that says why the watch ended its kernel."""
 
 _BUSY_SHARE = 0.01  # of one processor: the watch itself, and threads of Jupyter, use less
 _CHECKS = 10  # per IDLE_SECONDS
 _IO = Path("/proc/self/io")
 
 
-class IdleQueryError(D1labError):
-    """A query used no processor time, and was ended."""
-
-
 @contextmanager
 def ended_if_idle(con: duckdb.DuckDBPyConnection, what: str) -> Generator[None]:
     """Interrupt the connection's query if this process uses no processor time meanwhile.
 
-    If the query goes on for as long again in a run, its process ends, and ENDED_FILE says why.
+    If the query goes on for as long again in a run, its process ends, and a file says why.
 
     Args:
         con: The connection that runs the query.
@@ -102,7 +95,7 @@ def _end_run(what: str) -> None:
     )
     sentence += "as for a file of a drive that does not respond."
     with suppress(OSError):  # a full disk
-        (run_dir / ENDED_FILE).write_text(sentence, encoding="utf-8")
+        (run_dir / IdleQueryError.FILE).write_text(sentence, encoding="utf-8")
     os._exit(1)
 
 

@@ -13,8 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from d1lab.errors import RunTimeoutError, StopRun
-from d1lab.lab.idle_queries import ENDED_FILE, IdleQueryError
+from d1lab.errors import IdleQueryError, RunTimeoutError, StopRun
 from d1lab.runs.record import Failure, Status, recorded_verdict
 
 if TYPE_CHECKING:
@@ -243,7 +242,7 @@ def _cell_failure(error: Any) -> Failure:
 def _kernel_failure(error: Exception, kernel: Kernel, watch: _Watch) -> Failure:
     """Return the failure for a kernel that died or did not start."""
     code = kernel.process.poll() if kernel.process is not None else None
-    ended = kernel.log.with_name(ENDED_FILE)
+    ended = kernel.log.with_name(IdleQueryError.FILE)
     if ended.is_file():
         return Failure(
             kind="cell",  # a query's fault, as where the interrupt reaches it: not tried once more

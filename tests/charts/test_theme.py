@@ -21,6 +21,7 @@ def as_imported(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     before = alt.theme.active, alt.renderers.active
     monkeypatch.setenv("D1LAB_RUN_DIR", "run")
     alt.renderers.register("d1lab", None)
+    theme.enable.cache_clear()
     alt.theme.enable("default")
     alt.renderers.enable("default")
     yield

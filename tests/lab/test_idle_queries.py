@@ -7,9 +7,9 @@ from threading import Event
 import duckdb
 import pytest
 
-from d1lab.errors import InputError
+from d1lab.errors import IdleQueryError, InputError
 from d1lab.lab import idle_queries
-from d1lab.lab.idle_queries import IdleQueryError, ended_if_idle
+from d1lab.lab.idle_queries import ended_if_idle
 from d1lab.lab.query import evaluated
 from d1lab.metrics import parse_metric
 from d1lab.warehouse import scratch
@@ -91,7 +91,7 @@ def test_a_query_that_no_interrupt_reaches_ends_a_run_only(soon, monkeypatch, tm
     with ended_if_idle(Deaf(), "metric 'x'"):
         assert released.wait(30)
     assert bool(ended) is is_run
-    told = [path.read_text() for path in tmp_path.glob(idle_queries.ENDED_FILE)]
+    told = [path.read_text() for path in tmp_path.glob(IdleQueryError.FILE)]
     assert [text.startswith("metric 'x' was ended: it used no") for text in told] == [True] * is_run
 
 

@@ -52,10 +52,13 @@ def tests() -> None:
 
 
 def chart() -> None:
-    """Let altair build its validators."""
+    """Set d1lab's theme, and let Altair build its validators."""
     import altair as alt
     import pandas as pd
 
+    from d1lab.charts import theme
+
+    theme.enable()
     frame = pd.DataFrame({"day": [pd.Timestamp(2026, 1, 1)], "value": [1.0], "name": ["a"]})
     lines = alt.Chart(frame).mark_line()
     lines.encode(x="day:T", y="mean(value):Q", color="name:N").to_dict()
