@@ -99,7 +99,9 @@ def run() -> list[Comparison]:
         )
     ]
     targets = [
-        Target("speed vs. plain papermill", found["plain_over_ours_two_workers"], 15, at_most=False),
+        Target(
+            "speed vs. plain papermill", found["plain_over_ours_two_workers"], 15, at_most=False
+        ),
         Target("time vs. the minimum", found["ours_two_workers_seconds"] / floor, 5),
     ]
     how = f"{REPORTS} reports with four charts each, including imports and the fork server's start."
