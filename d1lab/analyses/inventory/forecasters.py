@@ -123,7 +123,7 @@ def _smoothed_blocks(weeks: Floats, length: int) -> Floats:
     level = np.repeat(means[:, None], len(alphas), axis=1)  # week x constant x SKU
     errors = np.zeros(level.shape)
     for week in range(length, len(means)):
-        before = level[week - length]
+        before: Floats = level[week - length]
         change: Floats = means[week] - before
         moved, known = before + alphas * change, np.isfinite(change)
         errors[week] = errors[week - length] + np.where(known, change, 0.0) ** 2
