@@ -92,8 +92,8 @@ def _end_run(what: str) -> None:
         return  # a person can restart the kernel, and keeps its variables until then
     sentence = (
         f"{_was_ended(what)}, and no interrupt reached it: the system keeps it waiting, such "
+        "as for a file of a drive that does not respond."
     )
-    sentence += "as for a file of a drive that does not respond."
     with suppress(OSError):  # a full disk
         (run_dir / IdleQueryError.FILE).write_text(sentence, encoding="utf-8")
     os._exit(1)

@@ -82,7 +82,7 @@ class MetricsMixin(StagingMixin):
 
     def _computed(self, metric: Metric, params: Mapping[str, object]) -> pd.DataFrame:
         if not metric.is_shipped:
-            return query.evaluated(self._apps_first, metric, params, None, self.memory)
+            return query.evaluated(self._apps_first, metric, params, memory=self.memory)
         return query.evaluated(self._own_first, metric, params, self._shared, self.memory)
 
     @cached_property

@@ -203,9 +203,12 @@ def test_labs_share_results_until_the_next_pull(tmp_path, monkeypatch, computed)
     (tmp_path / "metrics" / "mine.sql").write_text(own)
     asked: list[str] = []
     really = query.evaluated
-    monkeypatch.setattr(
-        query, "evaluated", lambda con, m, *rest: asked.append(m.name) or really(con, m, *rest)
-    )
+
+    def evaluated(con, metric, *rest, **given):
+        asked.append(metric.name)
+        return really(con, metric, *rest, **given)
+
+    monkeypatch.setattr(query, "evaluated", evaluated)
 
     def ask() -> list[str]:
         asked.clear()
