@@ -153,8 +153,10 @@ def _actions(found: FleetStudy) -> DataTable:
 def _told(row: Mapping[str, Any]) -> tuple[str, str, str]:
     """Return the meaning of an action's amount, its basis, and its simulated data in words."""
     action = Action(
-        *("key", "verb", "what"),
-        row["basis"],
+        key="",
+        verb="",
+        what="",
+        basis=row["basis"],
         amount=None if pd.isna(row["amount"]) else row["amount"],
         meaning=row["meaning"],
         of=row["of"],
